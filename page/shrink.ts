@@ -20,7 +20,7 @@ export const descriptorsAsBytes: Plugin = {
 };
 
 /** Calls of the market data that the page does not make. Their messages keep their places, without fields. */
-const UNCALLED = /^(Import|GetCandles|ListCryptos)|^(Candle|AskedHours)$/;
+const UNCALLED = /^(Import|GetCandles|ListCryptos|Take|Record)|^(Candle|AskedHours)$/;
 
 /** Numbers of fields of descriptors. */
 const [FILE_OPTIONS, MESSAGE_TYPE, SERVICE, NAME, FIELD, METHOD] = [8, 4, 6, 1, 2, 2];

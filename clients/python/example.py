@@ -53,6 +53,7 @@ def portfolio(symbols: list[str]) -> None:
             detail="equity",
         )
         print(portfolio.metrics, portfolio.hold)  # the account, and holding all cryptos
+        print(portfolio.account())  # the same as a frame, with the benchmark where there is one
         print(portfolio.cryptos())  # a row a crypto: its contribution, and why entries were skipped
         print(portfolio.equity())  # equity, cash, exposure and positions at each close
     # docs: end

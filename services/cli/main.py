@@ -18,6 +18,7 @@ from services.cli.commands import db as db_commands
 from services.cli.commands import report as report_commands
 from services.cli.options.groups import takes_groups
 from services.cli.options.output import OutputOptions
+from services.cli.options.portfolio_sweep import PortfolioSweepOptions
 from services.cli.options.run_options import (
     Cache,
     CacheOption,
@@ -28,6 +29,7 @@ from services.cli.options.run_options import (
     PortfolioOptions,
     RowOptions,
     RunOptions,
+    Strategies,
     StrategyOptions,
 )
 from services.cli.options.sweep_options import SweepOptions
@@ -99,8 +101,7 @@ def run(
     request = run_request(
         strategy, candles, execution, detail=detail, curve_points=curve_points, options=options
     )
-    files = run_command.result_files(output, detail)
-    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows, files):
+    if not run_command.run(request, load_settings().gateway, format_ is Format.JSONL, rows, output):
         raise typer.Exit(1)
 
 
@@ -116,6 +117,10 @@ def compare(
     ],
     candles: CandleOptions,
     execution: ExecutionOptions,
+    output: OutputOptions,
+    detail: Annotated[
+        Detail, typer.Option(help="What a folder of --output gets besides the metrics.")
+    ] = Detail.METRICS,
     cache: CacheOption = Cache.DEFAULT,
     columns: Annotated[
         str | None, typer.Option(help="The metrics to show in the tables, separated by commas.")
@@ -134,8 +139,9 @@ def compare(
     from services.cli.options.compared import compared_requests
     from services.settings import load_settings
 
-    requests = compared_requests(strategies, candles, execution, cache)
-    if not compare_command.compare(requests, load_settings().gateway, format_ is Format.JSONL, columns):
+    requests = compared_requests(strategies, candles, execution, cache, detail)
+    jsonl = format_ is Format.JSONL
+    if not compare_command.compare(requests, load_settings().gateway, jsonl, columns, output):
         raise typer.Exit(1)
 
 
@@ -164,6 +170,7 @@ def sweep(
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
+    output: OutputOptions,
     columns: Annotated[
         str | None,
         typer.Option(help="Further metrics that the tables show, separated by commas."),
@@ -183,25 +190,20 @@ def sweep(
     from services.settings import load_settings
 
     request = swept.request(candles, execution, options)
-    if not sweep_command.sweep(request, load_settings().gateway, format_ is Format.JSONL, columns):
+    jsonl = format_ is Format.JSONL
+    if not sweep_command.sweep(request, load_settings().gateway, jsonl, columns, output):
         raise typer.Exit(1)
 
 
 @app.command()
 @takes_groups
 def portfolio(
-    strategies: Annotated[
-        list[str],
-        typer.Argument(
-            help="A strategy, or several in quotes: 'rsi --param period=7 --weight 40%' 'supertrend --weight "
-            "60%'. Rules: \"rules --entry 'rsi(14) < 30' --exit 'rsi(14) > 70'\".",
-            metavar="STRATEGY…",
-        ),
-    ],
+    strategies: Strategies,
     portfolio: PortfolioOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
+    output: OutputOptions,
     detail: Annotated[Detail, typer.Option(help="What the result contains.")] = Detail.METRICS,
     curve_points: Annotated[
         int, typer.Option(help="With --detail equity: the most points of the curve; 0 for all.")
@@ -221,7 +223,31 @@ def portfolio(
         curve_points=curve_points,
         options=options,
     )
-    portfolio_command.portfolio(request, load_settings().gateway, format_ is Format.JSONL)
+    portfolio_command.portfolio(request, load_settings().gateway, format_ is Format.JSONL, output)
+
+
+@app.command()
+@takes_groups
+def sweep_portfolio(
+    swept: PortfolioSweepOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    options: RunOptions,
+    format_: Annotated[
+        Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
+    ] = Format.TABLE,
+) -> None:
+    """Trade every combination of values with one account, and rank the accounts.
+
+    Stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have several
+    values too: --stop-loss 1%..5%:1%,none. The exit status is 0 only if every portfolio succeeds.
+    """
+    from services.cli.commands import portfolio_sweep
+    from services.settings import load_settings
+
+    request = swept.request(candles, execution, options)
+    if not portfolio_sweep.sweep_portfolio(request, load_settings().gateway, format_ is Format.JSONL):
+        raise typer.Exit(1)
 
 
 @app.command()

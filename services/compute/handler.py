@@ -1,15 +1,15 @@
 """The handler of backcast.compute.v1.ComputeService: parses requests, runs their jobs, streams outcomes."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from backcast_engine.errors import BackcastError, ErrorReason
 from services.compute.messages.backtests import job_of_backtests, job_of_series
 from services.compute.messages.portfolios import (
-    asked_portfolio_from,
+    asked_portfolios_from,
     portfolio_failure,
     portfolio_responses,
 )
@@ -67,24 +67,29 @@ class ComputeHandler(compute_service_pb2_grpc.ComputeServiceServicer):
                     for response in series_responses(outcome, request.skipped_candle_count):
                         yield response
 
-    async def ComputePortfolio(  # noqa: N802  # the RPC's name
-        self, request: pb.ComputePortfolioRequest, context: object
-    ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
-        """Stream the progress of a portfolio's signals, then its result."""
-        with spec_fields_named(PortfolioSpec):
-            asked = asked_portfolio_from(request)
-        outcomes = portfolio_outcomes(self._runner, asked.cryptos, asked.portfolio)
+    async def ComputePortfolios(  # noqa: N802  # the RPC's name
+        self, request: pb.ComputePortfoliosRequest, context: object
+    ) -> AsyncGenerator[pb.ComputePortfoliosResponse]:
+        """Stream the progress of portfolios' signals, then their results."""
+        # A thread reads some tens of portfolios: others are served meanwhile.
+        asked = await asyncio.to_thread(asked_portfolios_from, request)
+        outcomes = portfolio_outcomes(self._runner, asked.cryptos, asked.portfolios, asked.others)
+        missing = len(asked.portfolios)
         try:
             async with aclosing(outcomes):
                 async for outcome in outcomes:
                     if isinstance(outcome, TradedPortfolio):
-                        count_portfolio(None)
-                    for response in portfolio_responses(outcome, asked.cryptos):
+                        if isinstance(outcome.result, BackcastError) and _is_passing(outcome.result):
+                            raise outcome.result
+                        missing -= 1
+                        count_portfolio(outcome.result)
+                    for response in portfolio_responses(outcome, asked):
                         yield response
         except (BackcastError, SignalsFailed) as error:
             if _is_passing(error):
                 raise
-            count_portfolio(error.error if isinstance(error, SignalsFailed) else error)
+            for _ in range(missing):
+                count_portfolio(error.error if isinstance(error, SignalsFailed) else error)
             yield portfolio_failure(error)
 
 

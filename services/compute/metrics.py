@@ -21,7 +21,7 @@ BACKTESTS = Counter(
 )
 
 # Series exist from the start: a rate does not see the first increase of a series that appears with it.
-for _method in ("ComputeBacktests", "ComputeSweep", "ComputePortfolio"):
+for _method in ("ComputeBacktests", "ComputeSweep", "ComputePortfolios"):
     BACKTESTS.labels(_method, "OK")
 
 
@@ -42,9 +42,9 @@ def count_chunk(result: ChunkFigures | BackcastError) -> None:
         BACKTESTS.labels("ComputeSweep", _code(result.first_failure)).inc(result.failed)
 
 
-def count_portfolio(failure: BackcastError | None) -> None:
-    """Count a portfolio, which failed unless `failure` is None."""
-    BACKTESTS.labels("ComputePortfolio", _code(failure)).inc()
+def count_portfolio(result: object) -> None:
+    """Count a portfolio by its result, which may be an error."""
+    BACKTESTS.labels("ComputePortfolios", _code(result)).inc()
 
 
 def _code(result: object) -> str:

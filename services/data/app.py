@@ -5,10 +5,13 @@ from functools import partial
 from backcast.marketdata.v1 import (
     feed_service_pb2,
     feed_service_pb2_grpc,
+    fetch_service_pb2,
+    fetch_service_pb2_grpc,
     market_data_service_pb2,
     market_data_service_pb2_grpc,
 )
 from services.data.feed_handler import FeedHandler
+from services.data.fetch_handler import FetchHandler
 from services.data.handler import MarketDataHandler
 from services.data.maintenance.daily import daily_maintenance
 from services.data.metrics import watch_connections
@@ -17,6 +20,7 @@ from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.feeds import FeedStore
+from services.data.store.fetches import FetchStore
 from services.data.store.reader import Histories
 from services.data.store.writer import CandleStore
 from services.domain.process_memory import keep_freed_memory
@@ -30,6 +34,7 @@ _KEPT_BYTES = 16 * 2**20
 
 SERVICE_NAME = market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"].full_name
 FEED_SERVICE = feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
+FETCH_SERVICE = fetch_service_pb2.DESCRIPTOR.services_by_name["FetchService"].full_name
 
 
 async def run(settings: Settings) -> None:
@@ -65,6 +70,13 @@ async def run(settings: Settings) -> None:
                         partial(
                             feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
                             FeedHandler(FeedStore(database)),
+                        ),
+                    ),
+                    ServedService(
+                        FETCH_SERVICE,
+                        partial(
+                            fetch_service_pb2_grpc.add_FetchServiceServicer_to_server,
+                            FetchHandler(FetchStore(database)),
                         ),
                     ),
                 ],

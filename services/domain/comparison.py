@@ -14,6 +14,8 @@ Figures = Mapping[str, _Column]
 # A value for each metric for which it is defined.
 Values = dict[str, float]
 
+LETTERS = "ABCDEF"
+"""The names of the strategies of a comparison."""
 QUANTILES = {
     "quantile_05": 0.05,
     "quantile_25": 0.25,

@@ -1,8 +1,9 @@
-"""The feed's process: follows one feed for as long as it runs, and writes to the data service."""
+"""The feed's process: follows one feed and does fetches for as long as it runs, by the data service."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
+import stamina
 import structlog
 
 from backcast_engine.errors import InvalidInput, Violation
@@ -10,8 +11,10 @@ from backcast_engine.times import utc
 from services.feed.client import Client
 from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
-from services.feed.exchanges.all_exchanges import exchange_named
+from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
 from services.feed.feed_round import Round
+from services.feed.fetch_queue import FetchQueue
+from services.feed.fetcher import Fetcher
 from services.feed.follow import Follower
 from services.rpc.channel import open_channel
 from services.rpc.health import HealthServicer
@@ -43,6 +46,8 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
+    # Rounds tell what was tried in vain.
+    stamina.instrumentation.set_on_retry_hooks([])
     stop, clock, health = stop_signal(), SystemClock(), HealthServicer(())
     exchange, quote = exchange_named(settings.required("feed_exchange")), settings.feed_quote
     await health.start()
@@ -50,21 +55,35 @@ async def _run(settings: Settings) -> None:
         observed("feed", settings),
         open_channel(settings.data, channel_credentials(settings)) as channel,
         Client(exchange, clock, settings.feed_url) as client,
+        AsyncExitStack() as others,
         health_served(settings, health),
     ):
-        store = DataClient(channel, "data service", exchange.name, quote.upper(), follower_name())
+        name = follower_name()
+        store = DataClient(channel, "data", exchange.name, quote.upper(), name)
         following = asyncio.create_task(_follow(Follower(client, quote, store, clock), client))
+        # Where it follows an exchange too, both share its limit.
+        clients = {exchange.name: client}
+
+        def client_of(name: str) -> Client:
+            if name not in clients:
+                clients[name] = Client(exchange_named(name), clock)
+                others.push_async_exit(clients[name])
+            return clients[name]
+
+        fetcher = Fetcher(FetchQueue(channel, name), EXCHANGES, client_of)
+        fetching = asyncio.create_task(fetcher.run())
         stopping = asyncio.create_task(stop.wait())
         await health.ready()
         _log.info("following", exchange=exchange.name, quote=quote.upper())
-        await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({following, fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
         _log.info("stopping")
         await health.enter_graceful_shutdown()
-        for task in (following, stopping):
+        for task in (following, fetching, stopping):
             task.cancel()
-        await asyncio.wait({following, stopping})
-        if not following.cancelled():
-            following.result()
+        await asyncio.wait({following, fetching, stopping})
+        for task in (following, fetching):
+            if not task.cancelled():
+                task.result()
 
 
 async def _follow(follower: Follower, client: Client) -> None:
@@ -80,7 +99,8 @@ async def _follow(follower: Follower, client: Client) -> None:
 def _log_round(outcome: Round) -> None:
     """Log a round: as a warning if something failed."""
     if outcome.is_left:
-        _log.info("round of another follower", hour=utc(outcome.hour_s))
+        until = {} if outcome.left_until_s is None else {"until": utc(int(outcome.left_until_s))}
+        _log.info("round of another follower", hour=utc(outcome.hour_s), **until)
         return
     reasons = {
         "missing": outcome.missing[:_MOST_NAMED],

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from backcast.marketdata.v1 import feed_service_pb2 as feed_pb
-from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.feed_pb2 import Feed
 from backcast.marketdata.v1.feed_service_pb2_grpc import FeedServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.feed.feed_round import FeedState, Round, Turn
+from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
 from services.wire.candles import timestamp_to
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long a call may take: a service that hangs counts as away.
-_CALL_S = 30.0
+CALL_S = 30.0
 
 
 def follower_name() -> str:
@@ -49,15 +49,8 @@ class DataClient:
 
     async def cryptos(self) -> dict[str, Crypto]:
         """Return all cryptos that have candles, by symbol."""
-        found: dict[str, Crypto] = {}
-        request = pb.ListCryptosRequest()
         try:
-            while True:
-                page = await self._candles.ListCryptos(request, timeout=_CALL_S)
-                found |= {crypto.symbol: crypto for crypto in page.cryptos}
-                if not page.next_page_token:
-                    return found
-                request.page_token = page.next_page_token
+            return await stored_cryptos(self._candles)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
 
@@ -70,7 +63,7 @@ class DataClient:
             follower=self._follower,
         )
         try:
-            answer = await self._feeds.TakeFeedTurn(request, timeout=_CALL_S)
+            answer = await self._feeds.TakeFeedTurn(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         wait_s = answer.retry_after.ToTimedelta().total_seconds()
@@ -95,7 +88,7 @@ class DataClient:
             ended_symbols=sorted(outcome.ended),
         )
         try:
-            answer = await self._feeds.RecordFeedRound(request, timeout=_CALL_S)
+            answer = await self._feeds.RecordFeedRound(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         return _state(answer.feed)

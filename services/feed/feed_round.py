@@ -41,8 +41,9 @@ class Round:
     were asked for this time. `missing` have no candle of the hour yet. `failed` and `left_out` are reasons by
     symbol; what is left out cannot be continued with this exchange's candles. `lost_hours` are hours by
     symbol that the exchange does not give any more. `ended` are all symbols that are not traded any more, and
-    `newly_ended` those that ended now. `is_left`: another follower has the turn, and this one did nothing.
-    `is_done`: it is not repeated. `error` is why the round ended before its end.
+    `newly_ended` those that ended now. `is_left`: another follower has the turn, and this one did nothing;
+    it has the turn until `left_until_s` (Unix seconds), None if its round is done. `is_done`: this round is
+    not repeated. `error` is why the round ended before its end.
     """
 
     hour_s: int
@@ -59,6 +60,7 @@ class Round:
     newly_ended: list[str] = field(default_factory=list)
     is_recheck: bool = False
     is_left: bool = False
+    left_until_s: float | None = None
     is_done: bool = False
     error: BackcastError | None = None
 

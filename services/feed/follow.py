@@ -140,20 +140,20 @@ class Follower:
 
     async def _rounds_of(self, hour_s: int, end_s: float) -> AsyncGenerator[Round]:
         """Do the rounds of an hour until nothing is left, or until it is time for the next hour."""
-        work, begin_s = _HourWork(), self._client.now_s()
-        for attempt in count():
-            outcome, has_turn = Round(hour_s, attempt), False
+        work, begin_s, attempt = _HourWork(), self._client.now_s(), 0
+        while True:
+            outcome, has_turn, again_s = Round(hour_s, attempt), False, 0.0
             try:
-                feed = await self._turn(hour_s, end_s)
-                if feed is None:
-                    outcome.is_left = outcome.is_done = True
-                    yield outcome
-                    return
-                has_turn, outcome.ended = True, feed.ended
-                if attempt == 0:
-                    begin_s = self._client.now_s()
-                await self._ask(outcome, feed, work)
-                await self._record(outcome, work)
+                turn = await self._store.take_turn(hour_s)
+                self._newest_s = turn.feed.newest_s
+                if turn.is_taken:
+                    has_turn, outcome.ended = True, turn.feed.ended
+                    if attempt == 0:
+                        begin_s = self._client.now_s()
+                    await self._ask(outcome, turn.feed, work)
+                    await self._record(outcome, work)
+                else:
+                    again_s = self._leave(outcome, turn, end_s)
             except BackcastError as error:
                 outcome.error = error
                 if has_turn:
@@ -165,22 +165,21 @@ class Follower:
             yield outcome
             if outcome.is_done:
                 return
-            again_s = max(self._after(outcome.error, 0), begin_s + _again_after_s(attempt))
+            if not outcome.is_left:
+                again_s = max(self._after(outcome.error, 0), begin_s + _again_after_s(attempt))
+                attempt += 1
             if again_s >= end_s:
                 return
             await self._until(again_s)
 
-    async def _turn(self, hour_s: int, end_s: float) -> FeedState | None:
-        """Wait for the turn of an hour; return None if the round is done, or it is time for the next hour."""
-        while True:
-            turn = await self._store.take_turn(hour_s)
-            self._newest_s = turn.feed.newest_s
-            if turn.is_taken:
-                return turn.feed
-            again_s = self._client.now_s() + turn.wait_s + _JITTER_S * self._jitter()
-            if turn.is_done or again_s >= end_s:
-                return None
-            await self._until(again_s)
+    def _leave(self, outcome: Round, turn: Turn, end_s: float) -> float:
+        """Leave a round to the follower that has the turn; return the time to ask for the turn again."""
+        left_until_s = self._client.now_s() + turn.wait_s
+        again_s = left_until_s + _JITTER_S * self._jitter()
+        outcome.is_left = True
+        outcome.left_until_s = None if turn.is_done else left_until_s
+        outcome.is_done = turn.is_done or again_s >= end_s
+        return again_s
 
     async def _ask(self, outcome: Round, feed: FeedState, work: _HourWork) -> None:
         """Ask for the candles of the cryptos that are left, and write them."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.near_names import did_you_mean
-from services.domain.symbols import Kind, parse_symbol
+from services.domain.fetch_request import spot_symbol
 from services.feed.exchanges.exchange import Exchange, Market
 
 # All symbols of a quote currency end alike.
@@ -23,17 +23,14 @@ def with_symbols(exchange: Exchange, markets: Sequence[Market], symbols: Sequenc
     found: dict[str, Market] = {}
     for index, text in enumerate(symbols):
         field = f"symbols[{index}]"
-        symbol = violations.read(None, parse_symbol, text, field)
+        symbol = violations.read(None, spot_symbol, text, field)
         if symbol is None:
             continue
-        if symbol.kind is not Kind.SPOT:
-            reason = f"{symbol.canonical} is a {symbol.kind.value}, and only spot candles can be fetched"
-            violations.add(Violation(field, reason))
-        elif market := known.get(symbol.canonical):
+        if market := known.get(symbol):
             found[market.symbol] = market
         else:
-            hint = did_you_mean(symbol.canonical, known, likeness=_LIKENESS)
-            reason = f"{exchange.title} has no {symbol.canonical}{hint and f': {hint}'}"
+            hint = did_you_mean(symbol, known, likeness=_LIKENESS)
+            reason = f"{exchange.title} has no {symbol}{hint and f': {hint}'}"
             violations.add(Violation(field, reason))
     violations.raise_if_any()
     return list(found.values())

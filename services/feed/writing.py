@@ -49,6 +49,15 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
     return write
 
 
+def reason_against(crypto: Crypto, source: str) -> str:
+    """Return why candles of an exchange cannot be mixed into what is stored; empty if they can."""
+    if crypto.synthetic:
+        return f"{crypto.symbol} has synthetic candles: those of {source} cannot be mixed in"
+    if crypto.source not in ("", source):
+        return f"{crypto.symbol} has candles of {crypto.source}: those of {source} cannot be mixed in"
+    return ""
+
+
 def spans_asked(crypto: Crypto, source: str) -> list[Span]:
     """Return the spans that an exchange was asked for the stored candles of a crypto."""
     if crypto.source != source:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
-from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.gateway.api.backtest_handler import SERVICE_NAME, BacktestHandler
 from services.gateway.api.market_data_proxy import add_proxy_to
@@ -31,6 +31,7 @@ from services.telemetry.observation import observed
 _OF_DATA = (
     market_data_service_pb2.DESCRIPTOR.services_by_name["MarketDataService"],
     feed_service_pb2.DESCRIPTOR.services_by_name["FeedService"],
+    fetch_service_pb2.DESCRIPTOR.services_by_name["FetchService"],
 )
 
 

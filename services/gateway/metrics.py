@@ -28,7 +28,14 @@ RUNS_IN_PROGRESS = Gauge("backcast_runs_in_progress", "Runs and sweeps under way
 BACKTESTS_IN_PROGRESS = Gauge("backcast_backtests_in_progress", "Backtests of the runs under way.")
 
 # Series exist from the start: a rate does not see the first increase of a series that appears with it.
-for _method in ("RunBacktests", "RunBacktest", "SweepBacktests", "StreamSeries", "RunPortfolio"):
+for _method in (
+    "RunBacktests",
+    "RunBacktest",
+    "SweepBacktests",
+    "StreamSeries",
+    "RunPortfolio",
+    "SweepPortfolios",
+):
     FAILURES.labels(_method)
     for _outcome in ("completed", "cancelled", "paused"):
         RUNS.labels(_method, _outcome)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import structlog
 
+from services.rpc.server_stream import next_message
 from services.rpc.status import error_of, is_cut_off, overdue
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def resumed_stream(
             while True:
                 # The time limit is for each response, not for the call, because the reader may be slow.
                 async with asyncio.timeout(stall_limit_s):
-                    response = await call.read()
+                    response = await next_message(call)
                 if response is grpc.aio.EOF:
                     return
                 failing_since, pause_s = None, _FIRST_PAUSE_S

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from services.rpc.channel import open_channel
 from services.rpc.stopping import CallEnder
 from services.rpc.tls import channel_credentials
@@ -37,6 +37,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = tuple(
         run_service_pb2.DESCRIPTOR,
         market_data_service_pb2.DESCRIPTOR,
         feed_service_pb2.DESCRIPTOR,
+        fetch_service_pb2.DESCRIPTOR,
         health_pb2.DESCRIPTOR,
     )
     for service in file.services_by_name.values()

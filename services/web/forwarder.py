@@ -17,6 +17,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from backcast_engine.errors import BackcastError
 from services.rpc.call_observer import ObservedCall
+from services.rpc.server_stream import next_message
 from services.rpc.stopping import CallEnder
 from services.web.errors import connect_error, error_of_call
 from services.web.messages import RawMessage
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from connectrpc.request import RequestContext
 
     _Context = RequestContext[Any, Any]
-
-_END = object()
 
 
 def forwarded(
@@ -81,11 +80,10 @@ class _Forwarder:
         with self._call(request, context) as call:
             with self._ender.work():
                 add_metadata(context.response_headers, await call.initial_metadata())
-            messages = aiter(call)
             while True:
                 with self._ender.work():
-                    raw: Any = await anext(messages, _END)
-                if raw is _END:
+                    raw = await next_message(call)
+                if raw is grpc.aio.EOF:
                     break
                 yield RawMessage(self._answer, raw)
             add_metadata(context.response_trailers, await call.trailing_metadata())

@@ -1,7 +1,7 @@
 """Conversion of the parameters of a sweep: ranges of parameters and of settings, and windows."""
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from typing import Any
 
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.struct_pb2 import Value
@@ -11,7 +11,7 @@ from backcast.backtest.v1.execution_pb2 import Execution as ExecutionMessage
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast_engine import Window
 from backcast_engine.errors import InvalidInput, Violation, Violations
-from backcast_engine.sweep import SETTINGS, Grid, ParameterValues, SettingValues
+from backcast_engine.sweep import SETTINGS, ParameterValues, SettingValues
 from services.wire.backtests import execution_to, read_execution
 from services.wire.candles import timestamp_to
 from services.wire.enum_names import names_of, number_of
@@ -41,11 +41,11 @@ def read_ranges(
     return ranges
 
 
-def ranges_to(grid: Grid) -> list[pb.ParameterRange]:
-    """Return the ranges of a grid."""
+def ranges_to(names: Iterable[str], values: Iterable[Iterable[Any]]) -> list[pb.ParameterRange]:
+    """Return the ranges of parameters with these names and values."""
     return [
-        pb.ParameterRange(name=name, values=map(_value_to, values))
-        for name, values in zip(grid.names, grid.values, strict=True)
+        pb.ParameterRange(name=name, values=map(_value_to, each))
+        for name, each in zip(names, values, strict=True)
     ]
 
 
@@ -68,9 +68,9 @@ def read_execution_ranges(
     return settings
 
 
-def execution_ranges_to(grid: Grid) -> list[pb.ExecutionRange]:
-    """Return the ranges of settings of a grid."""
-    return [pb.ExecutionRange(name=setting.name, values=_settings_to(setting)) for setting in grid.settings]
+def execution_ranges_to(settings: Iterable[SettingValues]) -> list[pb.ExecutionRange]:
+    """Return the ranges of settings."""
+    return [pb.ExecutionRange(name=setting.name, values=_settings_to(setting)) for setting in settings]
 
 
 def _settings_to(setting: SettingValues) -> Iterator[ExecutionMessage]:
@@ -107,5 +107,5 @@ def _value_from(value: Value, choices: EnumDescriptor | None, field: str) -> flo
     raise InvalidInput.of(field, "must be a number, or the name of a choice")
 
 
-def _value_to(value: float | StrEnum) -> Value:
+def _value_to(value: float | str) -> Value:
     return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)

@@ -7,10 +7,12 @@ import pytest
 from typer.testing import CliRunner
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from services.cli.commands import portfolio as portfolio_commands
 from services.cli.commands import run as run_commands
 from services.cli.commands import sweep as sweep_commands
 from services.cli.main import app
-from services.cli.views.command_line import run_command, sweep_command
+from services.cli.views.command_line import portfolio_command, run_command, sweep_command
 
 WINDOW = "--start 2024-01-02 --end 2024-01-20T05:30"
 COSTS = "--fee 0.1% --slippage 0 --initial-capital 10000"
@@ -28,6 +30,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     monkeypatch.setattr(run_commands, "run", take)
     monkeypatch.setattr(sweep_commands, "sweep", take)
+    monkeypatch.setattr(portfolio_commands, "portfolio", take)
     return taken
 
 
@@ -56,12 +59,23 @@ def invoke(command: str) -> None:
         "--size-fraction 50%,100% --size-volatility 40% --volatility-period 9 --direction long,short "
         "--fill next-open,same-close --fee 0.1%,10% --slippage 0bps,5bps --borrow-rate 0%,10% "
         "--funding-rate 5%,150% --atr-period 7,14 --initial-capital 500 --optimize 30 --min-trades 1",
+        f"backcast portfolio '{STRATEGY}' {WINDOW} {COSTS} --max-positions 3 --size equal",
+        f"backcast portfolio '{STRATEGY} --weight 40%' 'rules --entry \"close > sma(20)\" --weight 0.6' "
+        f"{WINDOW} "
+        f"{COSTS} --max-positions 3 --rank 'roc(168)' --rebalance-every 24 --rebalance-threshold 2.5% "
+        "--benchmark BUSDT --symbols AUSDT,BUSDT --size execution --size-volatility 40% "
+        "--volatility-period 9 --stop-loss 2atr --interval 4h",
     ],
     ids=lambda command: " ".join(command.split()[1:3]),
 )
 def test_a_command_is_repeated(requests: list[Any], command: str) -> None:
     invoke(command)
     first = requests[0]
-    write = run_command if isinstance(first, pb.RunBacktestsRequest) else sweep_command
-    invoke(write(first, first))
+    if isinstance(first, RunPortfolioRequest):
+        again = portfolio_command(first, first)
+    elif isinstance(first, pb.RunBacktestsRequest):
+        again = run_command(first, first)
+    else:
+        again = sweep_command(first, first)
+    invoke(again)
     assert requests[1] == first

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,15 +13,14 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.imports.candle_writer import write_candles
 from services.local.health import is_serving
-from services.local.ports import HOST, free_ports
-from services.local.server_process import ServerProcess
-from services.local.stack import LocalStack, serve_command
+from services.local.ports import HOST
+from services.local.stack import LocalStack
 from tests.candle_making import random_candles
 from tests.cli.conftest import Cli
 from tests.cli.test_fetch import START_S, made_records
+from tests.feed.feed_process import FeedProcess
 from tests.feed.stand_in import HOUR_S, Served, StandIn, serving
 from tests.feed.virtual_clock import VirtualClock
-from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -116,43 +114,13 @@ async def test_an_exchange_that_is_away_is_told_and_ends_nothing(cli: Cli) -> No
     assert lines[-1].endswith(": Binance refuses to answer this machine, with status 451")
 
 
-class FeedProcess:
-    """`backcast serve feed` as a process of a test's own; it writes to the stack's data service."""
-
-    def __init__(self, stack: LocalStack, folder: Path, **settings: object) -> None:
-        (health_port,) = free_ports(1)
-        self.health_address = f"{HOST}:{health_port}"
-        self.log = folder / "feed.log"
-        environment = {
-            **os.environ,
-            "BACKCAST_DATA_ADDRESS": stack.data_address,
-            "BACKCAST_HEALTH_PORT": str(health_port),
-            **{f"BACKCAST_FEED_{name.upper()}": str(value) for name, value in settings.items()},
-        }
-        folder.mkdir(exist_ok=True)
-        self.process = ServerProcess("the feed", serve_command("feed"), self.log, environment=environment)
-
-    def records(self) -> list[dict[str, object]]:
-        """Return the whole records of its log."""
-        lines = self.log.read_text().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if line.endswith("\n")]
-
-    async def record(self, **fields: object) -> dict[str, object]:
-        """Wait for a record with these fields, and return it."""
-
-        def found() -> list[dict[str, object]]:
-            return [each for each in self.records() if fields.items() <= each.items()]
-
-        await until(lambda: bool(found()))
-        return found()[0]
-
-
 async def test_the_process_follows_and_answers_probes_and_prometheus(
     stack: LocalStack, short_folder: Path, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
     with serving(stand_in_of("QCLD", "CLWA")) as stand_in:
+        stand_in.faults.append("503")
         feed = FeedProcess(
-            stack,
+            stack.data_address,
             short_folder / "feed",
             **{"exchange": "binance", "quote": "qcld", "url": stand_in.base_url, "metrics_port": 0},
         )
@@ -181,6 +149,10 @@ async def test_the_process_follows_and_answers_probes_and_prometheus(
         float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("backcast_feed_lag")
     )
     assert lag_s > 365 * 86_400
+    # What is tried again with success is not told: the record would have all candles.
+    assert not {each["event"] for each in feed.records()} - {
+        *("serving metrics", "serving health checks", "following", "clocks differ", "round", "stopping")
+    }
     assert feed.records()[-1]["event"] == "stopping"
     assert "Traceback" not in feed.log.read_text()
     (crypto,) = (await data_service.ListCryptos(pb.ListCryptosRequest(symbols=["CLWAQCLD"]))).cryptos
@@ -198,7 +170,7 @@ async def test_the_process_follows_and_answers_probes_and_prometheus(
 async def test_a_wrong_setting_ends_the_process_and_is_named(
     stack: LocalStack, short_folder: Path, settings: dict[str, str], error: str
 ) -> None:
-    feed = FeedProcess(stack, short_folder / "wrong-feed", **settings)
+    feed = FeedProcess(stack.data_address, short_folder / "wrong-feed", **settings)
     try:
         record = await feed.record(level="error")
     finally:

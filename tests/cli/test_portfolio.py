@@ -147,6 +147,19 @@ async def test_the_command_shows_the_account_and_every_crypto(cli: Cli, imported
     assert "2 cryptos in " in out
 
 
+async def test_an_entry_that_is_never_true_is_told(cli: Cli, imported: list[str]) -> None:
+    rules = "rules --entry 'close > 1e9'"
+    symbols = ("--symbols", ",".join(imported))
+    portfolio = await cli("portfolio", rules, *symbols)
+    assert "no entry was ever true on any crypto" in portfolio.out
+    assert "skipped entries" not in portfolio.out
+    compared = await cli("compare", "rsi", rules, *symbols)
+    assert "B: no crypto traded: the entry was never true, or could never be filled" in compared.out
+    assert "A: no crypto traded" not in compared.out
+    swept = await cli("sweep", "rules", "--entry", "close > {n} * 1e9", "--param", "n=1,2", *symbols)
+    assert "no crypto traded: the entry was never true, or could never be filled" in swept.out
+
+
 async def test_the_command_prints_events_as_json(cli: Cli, imported: list[str]) -> None:
     finished = await cli(
         *("portfolio", "rsi", "--symbols", ",".join(imported), "--format", "jsonl", "--cache", "bypass")

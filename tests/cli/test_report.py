@@ -2,9 +2,7 @@
 
 import html
 import json
-import re
 import shlex
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +12,10 @@ from google.protobuf.json_format import ParseDict
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.views.report.document import words
 from tests.cli.conftest import Cli, write_csv
+from tests.cli.reports import Document, report_of
 
 WINDOW = ("--start", "2024-01-02", "--end", "2024-01-20")
 SYMBOLS = [f"REPO{letter}USDT" for letter in "ABCDEF"]
-# Elements without an end.
-_VOID = {"meta", "br", "line", "polyline", "polygon", "rect"}
-
-
-class Document(HTMLParser):
-    """Reads a report: its elements, the text in them, and whether each of them ends."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.attributes: list[tuple[str, str, str | None]] = []
-        self.text: dict[str, list[str]] = {}
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        self.text.setdefault(tag, []).append("")
-        if tag not in _VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.attributes += [(tag, name, value) for name, value in attrs]
-        self.text.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        for tag in {*self.open}:
-            self.text[tag][-1] += data
-
-    def of(self, tag: str) -> list[str]:
-        """Return the texts of all elements of a kind."""
-        return self.text.get(tag, [])
 
 
 @pytest.fixture(scope="session")
@@ -61,19 +25,6 @@ async def reported(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> str:
         write_csv(folder / f"{symbol}.csv", seed + 400)
     assert (await cli("import", folder)).status == 0
     return ",".join(SYMBOLS)
-
-
-async def report_of(cli: Cli, path: Path, *arguments: object) -> Document:
-    """Return a report; it is whole, and loads nothing."""
-    finished = await cli("report", *arguments, "--output", path)
-    assert finished.status == 0, finished.err
-    assert finished.out == f"{len(path.read_bytes()) / 1000:,.0f} kB in {path}\n"
-    document = Document(path.read_text(encoding="utf-8"))
-    assert document.open == []
-    assert not document.of("script")
-    assert not {name for _, name, _ in document.attributes} & {"src", "href", "srcset", "action", "onclick"}
-    assert not re.search(r"url\(|@import|https?://", path.read_text(encoding="utf-8"))
-    return document
 
 
 Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest

@@ -13,7 +13,7 @@ import pytest
 
 import backcast
 from backcast_engine.errors import InvalidInput
-from services.cli.files.new_files import new_files
+from services.cli.files.new_files import folder_for, new_files
 from services.local.stack import LocalStack
 from tests.cli.conftest import Cli
 
@@ -151,6 +151,24 @@ def test_what_fails_half_way_leaves_the_files_as_they_were(tmp_path: Path) -> No
         raise KeyboardInterrupt
     assert names_in(tmp_path) == ["old"]
     assert old.read_text() == "old"
+
+
+def test_a_folder_that_was_made_goes_with_what_failed_in_it(tmp_path: Path) -> None:
+    folder, old = tmp_path / "new", tmp_path / "old"
+    old.mkdir()
+    for path in (folder, old):
+        with (
+            pytest.raises(KeyboardInterrupt),
+            folder_for(path),
+            new_files([path / "file"], overwrite=False) as (unfinished,),
+        ):
+            unfinished.write_text("half")
+            raise KeyboardInterrupt
+    assert names_in(tmp_path) == ["old"]
+    assert names_in(old) == []
+    with folder_for(folder):
+        pass
+    assert folder.is_dir()
 
 
 def test_a_file_that_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:

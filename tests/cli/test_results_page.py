@@ -29,7 +29,13 @@ async def candles(data_service: "MarketDataServiceAsyncStub") -> None:
 
 
 def test_the_page_has_commands() -> None:
-    assert {shlex.split(command)[1] for command in COMMANDS} == {"compare", "run", "report"}
+    assert {shlex.split(command)[1] for command in COMMANDS} == {
+        "compare",
+        "run",
+        "sweep",
+        "portfolio",
+        "report",
+    }
 
 
 @pytest.mark.usefixtures("candles")

@@ -53,6 +53,7 @@ def shown(
     width: int = 80,
     request: dict[str, Any] | None = None,
     later: int = 0,
+    idle: int = 12,
     **options: Any,
 ) -> list[str]:
     """Return the lines that are printed of a run."""
@@ -70,7 +71,8 @@ def shown(
         }
     ]
     events += [{"result": one} for one in results]
-    summary = {**SUMMARY, "progress": {"completed": len(results), "total": len(results)}}
+    progress = {"completed": len(results), "total": len(results)}
+    summary = {**SUMMARY, "progress": progress, "cryptosWithoutTrades": idle}
     with RunView(console, **options) as view:
         for event in [*events, {"summary": summary}]:
             view.show(ParseDict(event, pb.RunBacktestsResponse()))
@@ -95,6 +97,13 @@ def test_the_summary_comes_first_and_the_rows_after_it() -> None:
         "positions are closed before a break, and indicators start again after it",
     ):
         assert lines.index(line) < places[2]
+
+
+def test_a_run_without_any_trade_is_told() -> None:
+    told = "no crypto traded: the entry was never true, or could never be filled"
+    assert told in shown(*RESULTS, idle=3)
+    assert told not in shown(*RESULTS, idle=2)
+    assert told in shown(LUNA, idle=1)
 
 
 def test_one_crypto_has_no_spread() -> None:

@@ -3,11 +3,14 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.clients.program import Program, block, printed
 
 
+@pytest.mark.slow
 async def test_the_program_has_the_usual_form(go_program: Path, tools: dict[str, str]) -> None:
     assert await printed("gofmt -l *.go; go vet .", go_program.parent, **tools) == ""
 

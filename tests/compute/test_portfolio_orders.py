@@ -1,6 +1,7 @@
 """The orders of a crypto pass from one worker to another, packed, and make the same account bit by bit."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from backcast_engine.portfolio import (
 from backcast_engine.rules.nodes import CLOSE, call
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
-from services.compute.tasks.portfolio.orders import packed_orders, unpacked_orders
+from services.compute.tasks.portfolio.orders import packed_orders, signalling, unpacked_orders
 from services.wire.portfolio_results import portfolio_result_message
 from tests.candle_making import START_S, random_candles
 
@@ -77,7 +78,12 @@ def test_packed_orders_make_the_same_account(
     )
     cryptos = histories()
     orders = [crypto_orders(symbol, history, portfolio) for symbol, history in cryptos.items()]
-    packed = [packed_orders(history, (symbol, portfolio)) for symbol, history in cryptos.items()]
+    # Of several portfolios, whose orders share indicators; what others have of their own is none of these.
+    several = [
+        signalling(replace(PORTFOLIO, execution=replace(EXECUTIONS[2], break_rule=execution.break_rule))),
+        signalling(replace(portfolio, max_positions=1, detail=Detail.METRICS)),
+    ]
+    packed = [packed_orders(history, (symbol, several))[1] for symbol, history in cryptos.items()]
     unpacked = [
         unpacked_orders(one, history, portfolio)
         for one, history in zip(packed, cryptos.values(), strict=True)
@@ -88,9 +94,32 @@ def test_packed_orders_make_the_same_account(
 
 
 def test_packed_orders_have_no_candles_and_few_ranks() -> None:
-    packed = packed_orders(histories()["A"], ("A", replace(PORTFOLIO, strategies=(WeightedStrategy(Rsi()),))))
+    portfolio = replace(PORTFOLIO, strategies=(WeightedStrategy(Rsi()),))
+    (packed,) = packed_orders(histories()["A"], ("A", [portfolio]))
     count = HOURS - 100
     assert packed.candle_count == count
     assert len(packed.signals) == -(-2 * count // 8)
     # An RSI below 30 is rare.
     assert 0 < len(packed.measures) < 8 * count / 5
+
+
+def test_portfolios_that_differ_in_what_signals_do_not_depend_on_have_the_same_orders() -> None:
+    def differing(**execution: Any) -> Portfolio:
+        return replace(PORTFOLIO, execution=replace(EXECUTIONS[2], **execution))
+
+    same = signalling(differing())
+    for fields in (
+        {"fee_rate": 0.0, "slippage_bps": 5.0, "borrow_rate": 0.1, "initial_capital": 7.0},
+        {"stop_loss": Distance(atr_multiple=5.0), "take_profit": Distance(fraction=0.1)},
+        {"fill_time": FillTime.SAME_CLOSE, "equity_fraction": 0.5},
+    ):
+        assert signalling(differing(**fields)) == same
+    for other in (
+        differing(direction=Direction.LONG_ONLY),
+        differing(atr_period=5),
+        differing(stop_loss=None),
+        differing(volatility_target=VolatilityTarget(0.5, 24)),
+        replace(differing(), rank=None),
+        replace(differing(), strategies=PORTFOLIO.strategies[:1]),
+    ):
+        assert signalling(other) != same

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,29 @@ import pytest
 
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
-from backcast_engine import Execution, Window
+from backcast_engine import Distance, Execution, Window
 from backcast_engine.errors import ErrorReason, Refused
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
-from backcast_engine.portfolio import Portfolio, WeightedStrategy, crypto_orders, run_portfolio
+from backcast_engine.portfolio import (
+    Portfolio,
+    Rebalancing,
+    WeightedStrategy,
+    crypto_orders,
+    run_portfolio,
+)
+from backcast_engine.rules.nodes import CLOSE, call
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
+from services.compute.candles.location import DataVersion
 from services.compute.messages.portfolios import portfolio_failure
 from services.compute.tasks.portfolio.account import AccountCall, traded_account
 from services.compute.tasks.portfolio.run import SignalsFailed, TradedPortfolio, portfolio_outcomes
 from services.compute.tasks.runner import TaskRunner
 from services.domain.errors import Unavailable
 from services.wire.portfolio_results import portfolio_result_message
-from tests.candle_making import START_S
+from tests.candle_making import START_S, random_candles
 from tests.compute.supply import Supply, cryptos
 
 COUNT = 4
@@ -65,22 +75,23 @@ def supply(tmp_path: Path) -> Supply:
 
 
 async def outcomes_of(workers: HereAndNow, supply: Supply) -> list[int | TradedPortfolio]:
-    outcomes = portfolio_outcomes(TaskRunner(workers, supply), cryptos(COUNT), PORTFOLIO)
+    outcomes = portfolio_outcomes(TaskRunner(workers, supply), cryptos(COUNT), [PORTFOLIO])
     async with aclosing(outcomes):
         return [outcome async for outcome in outcomes]
 
 
 def message_of(traded: int | TradedPortfolio) -> PortfolioResult:
     assert isinstance(traded, TradedPortfolio)
-    parts = [part for each in traded.parts for part in ComputedResult.FromString(each).parts]
+    assert isinstance(traded.result, list)
+    parts = [part for each in traded.result for part in ComputedResult.FromString(each).parts]
     return PortfolioResult.FromString(b"".join(parts))
 
 
-def expected(supply: Supply) -> PortfolioResult:
+def expected(supply: Supply, portfolio: Portfolio = PORTFOLIO) -> PortfolioResult:
     orders = [
-        crypto_orders(data.symbol, History(candles), PORTFOLIO) for data, candles in supply.candles.items()
+        crypto_orders(data.symbol, History(candles), portfolio) for data, candles in supply.candles.items()
     ]
-    return portfolio_result_message(run_portfolio(orders, PORTFOLIO))
+    return portfolio_result_message(run_portfolio(orders, portfolio))
 
 
 async def test_the_result_comes_after_the_signals_of_all_cryptos(supply: Supply) -> None:
@@ -88,6 +99,51 @@ async def test_the_result_comes_after_the_signals_of_all_cryptos(supply: Supply)
     assert progress[-1] == COUNT
     assert progress == sorted(progress, key=lambda count: count if isinstance(count, int) else 0)
     assert message_of(traded) == expected(supply)
+
+
+SEVERAL = [
+    PORTFOLIO,
+    replace(PORTFOLIO, max_positions=3, execution=Execution(stop_loss=Distance(fraction=0.01))),
+    replace(PORTFOLIO, strategies=(WeightedStrategy(Rsi(9)),)),
+    replace(PORTFOLIO, rank=call("roc", CLOSE, 24), rebalancing=Rebalancing(7)),
+]
+
+
+async def test_several_portfolios_have_the_results_that_each_has_alone(supply: Supply) -> None:
+    workers = HereAndNow()
+    outcomes = portfolio_outcomes(TaskRunner(workers, supply), cryptos(COUNT), SEVERAL)
+    async with aclosing(outcomes):
+        *_, first, second, third, fourth = [outcome async for outcome in outcomes]
+    for number, (outcome, portfolio) in enumerate(zip((first, second, third, fourth), SEVERAL, strict=True)):
+        assert isinstance(outcome, TradedPortfolio)
+        assert outcome.number == number
+        assert message_of(outcome) == expected(supply, portfolio)
+    assert workers.accounts == 4
+
+
+async def test_a_portfolio_that_fails_leaves_the_others_alone(supply: Supply) -> None:
+    there = random_candles(7, 1_000, START_S + 3600 * 2_000)
+    supply.candles |= dict.fromkeys(cryptos(COUNT)[2:], there)
+    outcomes = portfolio_outcomes(TaskRunner(HereAndNow(), supply), cryptos(COUNT), SEVERAL)
+    async with aclosing(outcomes):
+        traded = {each.number: each.result async for each in outcomes if isinstance(each, TradedPortfolio)}
+    assert [number for number, result in traded.items() if isinstance(result, Refused)] == [1]
+    assert len(traded) == 4
+
+
+async def test_candles_that_are_replaced_between_two_accounts_are_read_again(supply: Supply) -> None:
+    def replaced(call: AccountCall) -> None:
+        if workers.accounts == 2:
+            Path(call.cryptos[1].location.path).unlink()  # type: ignore[attr-defined]  # that of a file
+
+    workers = HereAndNow(replaced)
+    outcomes = portfolio_outcomes(TaskRunner(workers, supply), cryptos(COUNT), SEVERAL)
+    async with aclosing(outcomes):
+        traded = [each async for each in outcomes if isinstance(each, TradedPortfolio)]
+    # The first one is not traded again.
+    assert (workers.accounts, [each.number for each in traded]) == (5, [0, 1, 2, 3])
+    for outcome, portfolio in zip(traded, SEVERAL, strict=True):
+        assert message_of(outcome) == expected(supply, portfolio)
 
 
 async def test_candles_that_are_replaced_before_the_account_are_read_again(supply: Supply) -> None:
@@ -109,6 +165,41 @@ async def test_candles_that_are_replaced_again_and_again_make_the_portfolio_fail
     with pytest.raises(Unavailable) as caught:
         await outcomes_of(workers, supply)
     assert (caught.value.reason, workers.accounts) == (ErrorReason.CANDLES_CHANGING, 3)
+
+
+async def test_strategies_see_other_cryptos_whose_versions_are_told(supply: Supply) -> None:
+    # One is traded, too.
+    others = (cryptos(COUNT)[1], cryptos(COUNT + 1)[COUNT])
+    supply.candles[others[1]] = random_candles(77, 1_000)
+    rules = parse(
+        f"close > sma(9) and roc(5)@{others[0].symbol} > 0 and rsi(5)@{others[1].symbol} > 40", "entry"
+    )
+    portfolio = replace(PORTFOLIO, strategies=(WeightedStrategy(CustomRules(rules)),))
+    outcomes = portfolio_outcomes(TaskRunner(HereAndNow(), supply), cryptos(COUNT), [portfolio], others)
+    async with aclosing(outcomes):
+        *_, outcome = [outcome async for outcome in outcomes]
+    seen = {data.symbol: History(supply.candles[data]) for data in others}
+    orders = [
+        crypto_orders(data.symbol, History(supply.candles[data], others=seen), portfolio)
+        for data in cryptos(COUNT)
+    ]
+    assert message_of(outcome) == portfolio_result_message(run_portfolio(orders, portfolio))
+    assert isinstance(outcome, TradedPortfolio)
+    assert {*outcome.cryptos} == {*cryptos(COUNT), others[1]}
+
+
+async def test_a_crypto_that_is_read_in_two_versions_makes_no_portfolio(supply: Supply) -> None:
+    newer = DataVersion(cryptos(COUNT)[1].symbol, "newer")
+    supply.candles[newer] = random_candles(78, 1_000)
+    portfolio = replace(
+        PORTFOLIO,
+        strategies=(WeightedStrategy(CustomRules(parse(f"close > close@{newer.symbol}", "entry"))),),
+    )
+    outcomes = portfolio_outcomes(TaskRunner(HereAndNow(), supply), cryptos(COUNT), [portfolio], (newer,))
+    with pytest.raises(Unavailable) as caught:
+        async with aclosing(outcomes):
+            _ = [outcome async for outcome in outcomes]
+    assert caught.value.reason is ErrorReason.CANDLES_CHANGING
 
 
 async def test_a_crypto_whose_candles_cannot_be_read_fails_the_portfolio_by_its_name(supply: Supply) -> None:

@@ -125,7 +125,7 @@ async def database(module_database: Database) -> Database:
     """A database without candles."""
     async with module_database.connection() as connection:
         await connection.execute(
-            "TRUNCATE cryptos, candle_changes, breaks, packed_hours, feeds, "
+            "TRUNCATE cryptos, candle_changes, breaks, packed_hours, feeds, fetches, fetchers, "
             "candles_1h, candles_4h, candles_1d, candles_1w"
         )
     return module_database

@@ -18,7 +18,7 @@ FILES = sorted(
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_variable_is_a_setting(path) -> None:
     # The package is no variable.
-    text = path.read_text(encoding="utf-8").replace("import backcast_engine.backtest", "")
+    text = path.read_text(encoding="utf-8").replace("backcast_engine", "")
     names = {name.lower() for name in re.findall(r"(?i)\bBACKCAST_([A-Z0-9_]*[A-Z0-9])", text)}
     # Metrics are named like variables in small letters.
     if "grafana" not in path.parts and path.name != "alerts.yaml":

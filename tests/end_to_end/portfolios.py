@@ -46,9 +46,17 @@ def portfolio_request(portfolio: Portfolio = PORTFOLIO, **fields: Any) -> RunPor
     return RunPortfolioRequest(spec=portfolio_spec_to(portfolio), **{**others, **fields})
 
 
-def in_process(portfolio: Portfolio, market: dict[str, Candles]) -> PortfolioResult:
-    """Return the message of the engine's own result of a portfolio on whole histories."""
-    orders = [crypto_orders(symbol, History(market[symbol]), portfolio) for symbol in sorted(market)]
+def in_process(
+    portfolio: Portfolio, market: dict[str, Candles], others: dict[str, Candles] | None = None
+) -> PortfolioResult:
+    """Return the message of the engine's own result of a portfolio on whole histories.
+
+    Its rules can look at the cryptos of the market, and at `others`.
+    """
+    seen = {symbol: History(candles) for symbol, candles in {**market, **(others or {})}.items()}
+    orders = [
+        crypto_orders(symbol, History(market[symbol], others=seen), portfolio) for symbol in sorted(market)
+    ]
     return portfolio_result_message(run_portfolio(orders, portfolio))
 
 

@@ -101,11 +101,12 @@ async def test_a_portfolio_on_the_cluster_is_that_of_the_engine(
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
     portfolio = replace(PORTFOLIO, rank=call("roc", CLOSE, 24))
-    async with aclosing(portfolio_outcomes(runner, cryptos, portfolio)) as outcomes:
+    async with aclosing(portfolio_outcomes(runner, cryptos, [portfolio])) as outcomes:
         *progress, traded = [outcome async for outcome in outcomes]
     assert progress[-1] == len(market)
     assert isinstance(traded, TradedPortfolio)
-    parts = [part for each in traded.parts for part in ComputedResult.FromString(each).parts]
+    assert isinstance(traded.result, list)
+    parts = [part for each in traded.result for part in ComputedResult.FromString(each).parts]
     assert PortfolioResult.FromString(b"".join(parts)) == in_process(portfolio, market)
 
 

@@ -49,6 +49,7 @@ ANSWERS = {
     "MarketDataService/GetCandles": '"close"',
     "MarketDataService/ListCryptos": '"fingerprint"',
     "FeedService/ListFeeds": "{",
+    "FetchService/ListFetches": "{",
     "Channelz/GetServers": '"calls_started"',
     "Channelz/GetTopChannels": '"channel"',
 }

@@ -77,6 +77,16 @@ EVERYTHING = replace(
     rank=series("roc(168)"),
     size=PortfolioSize.EXECUTION,
 )
+LOOKING_AT_OTHERS = replace(
+    PORTFOLIO,
+    strategies=(
+        WeightedStrategy(CustomRules(parse("roc(24)@RUN03USDT > 0 and close > sma(5)@1d", "entry")), 0.5),
+        WeightedStrategy(
+            CustomRules(parse("rsi(7) < 40", "entry"), parse("rsi(7)@RUN01USDT@4h > 60", "exit")), 0.5
+        ),
+    ),
+    rank=series("roc(168) - roc(168)@RUN05USDT"),
+)
 
 
 @pytest.fixture
@@ -107,8 +117,12 @@ async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
             strategies=(WeightedStrategy(CustomRules(parse("close > sma(5)@1d", "entry"))),),
             rank=series("roc(2)@1d"),
         ),
+        LOOKING_AT_OTHERS,
     ],
-    ids=["plain", "everything", "rebalanced volatility", "rebalanced shares", "short", "all places", "days"],
+    ids=[
+        *("plain", "everything", "rebalanced volatility", "rebalanced shares", "short", "all places", "days"),
+        "other cryptos",
+    ],
 )
 async def test_a_portfolio_is_that_of_the_engine_bit_by_bit(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles], portfolio: Portfolio
@@ -274,6 +288,34 @@ async def test_an_import_into_one_crypto_makes_a_new_result(
         assert answer.result == in_process(PORTFOLIO, cryptos)
 
 
+async def test_an_import_into_a_crypto_that_is_only_looked_at_makes_a_new_result(
+    portfolios: "PortfolioServiceAsyncStub",
+    market: dict[str, Candles],
+    data_service: "MarketDataServiceAsyncStub",
+) -> None:
+    leader = ChangingCrypto("PFLEADERUSDT")
+    await leader.write(data_service, random_candles(507, HOURS))
+    cryptos = {symbol: market[symbol] for symbol in SYMBOLS[:3]}
+    entry = parse(f"rsi(7) < 40 and roc(24)@{leader.symbol} > 0", "entry")
+    strategy = CustomRules(entry, parse("rsi(7) > 60", "exit"))
+    portfolio = replace(PORTFOLIO, strategies=(WeightedStrategy(strategy),), max_positions=2)
+    request = portfolio_request(portfolio, symbols=cryptos, cache_mode=CACHE_MODE_DEFAULT)
+
+    def expected() -> portfolio_pb2.PortfolioResult:
+        return in_process(portfolio, cryptos, {leader.symbol: leader.states[-1]})
+
+    first = await traded(portfolios, request)
+    assert first.result == expected()
+    # In the window, then after it.
+    for hour, is_seen in ((HOURS // 2, True), (HOURS - 2, False)):
+        await leader.write(data_service, leader.corrected(hour, 1.5))
+        answer = await traded(portfolios, request)
+        assert answer.result.from_cache != is_seen
+        answer.result.from_cache = False
+        assert answer.result == expected()
+        assert answer.result.trades != first.result.trades
+
+
 async def test_portfolios_that_are_asked_for_at_the_same_time_are_computed_once(
     stack: LocalStack, market: dict[str, Candles]
 ) -> None:
@@ -339,9 +381,17 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a parameter": ({"strategies": (WeightedStrategy(Rsi(1)),)}, ["spec.strategies[0].strategy.rsi.period"]),
     "no strategy": ({"strategies": ()}, ["spec.strategies"]),
     "a rank that is a condition": ({"rank": parse("close > 3", "rank")}, ["spec.rank"]),
-    "a rank of another crypto": (
-        {"rank": series("close / close@RUN00USDT")},
-        ["spec.rank.arguments[1]"],
+    "a rank of a crypto that there is not": (
+        {"rank": series("close / close@NOPEUSDT")},
+        ["spec.rank.arguments[1].symbol"],
+    ),
+    "a rule of a crypto that there is not": (
+        {"strategies": (WeightedStrategy(CustomRules(parse("close > close@NOPEUSDT", "entry"))),)},
+        ["spec.strategies[0].strategy.rules.entry.arguments[1].symbol"],
+    ),
+    "a rank of candles that are no longer": (
+        {"rank": series("roc(5)@RUN00USDT@1h")},
+        ["spec.rank.interval"],
     ),
     "a benchmark of others": ({"benchmark": "NOPEUSDT"}, ["spec.benchmark"]),
     "rebalancing without a step": ({"rebalancing": Rebalancing(0)}, ["spec.rebalancing.every"]),

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +12,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.feed import writing
-from services.local.ports import free_ports
-from services.local.postgres import EmbeddedPostgres
 from services.rpc.channel import open_channel
-from tests.data.data_process import data_process
 from tests.feed.fetching import (
     START_S,
     Store,
@@ -29,6 +25,8 @@ from tests.feed.fetching import (
     stand_in_of,
 )
 from tests.feed.stand_in import HOUR_S, serving
+from tests.feed.stopped_services import Stopped, stopped_services
+from tests.folders import new_folder
 from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.usefixtures("real_retries")
@@ -60,61 +58,25 @@ def real_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[Retries]:
             set_on_retry_hooks(None)
 
 
-@dataclass
-class Services:
-    """A database and a data service, which can be away."""
-
-    server: EmbeddedPostgres
-    port: int
-    started: AsyncExitStack
-
-    async def start_data(self) -> None:
-        """Start the data service, at the address that it had before."""
-        process, _ = await self.started.enter_async_context(data_process(self.server.url, self.port))
-        self._process = process
-
-    def kill_data(self) -> None:
-        """Kill the data service."""
-        self._process.kill()
-        self._process.wait()
-
-
-@pytest.fixture
-async def services(short_folder: Path) -> AsyncIterator[Services]:
-    folder = short_folder / "away"
-    folder.mkdir(exist_ok=True)
-    with EmbeddedPostgres(folder) as server:
-        async with AsyncExitStack() as started:
-            services = Services(server, free_ports(1)[0], started)
-            await services.start_data()
-            yield services
-
-
 @pytest.mark.parametrize("away", ["data service", "database"])
 async def test_a_fetch_waits_for_what_stores_candles(
-    services: Services, real_retries: Retries, away: str
+    short_folder: Path, real_retries: Retries, away: Stopped
 ) -> None:
     records, market = made_records(1000), own_market("binance")
     stand_in = stand_in_of("binance", records, START_S + 990 * HOUR_S, cap=100)
 
-    def take_away(number: int) -> None:
-        if number == 6:
-            (services.kill_data if away == "data service" else services.server.stop)()
-
-    stand_in.on_request = take_away
-    async with open_channel(f"127.0.0.1:{services.port}") as channel:
-        store = Store(MarketDataServiceStub(channel), "binance", "data")
-        with serving(stand_in):
-            fetching = asyncio.create_task(fetch(stand_in, store, market, span(1000)))
-            await asyncio.wait_for(real_retries.begun.wait(), LIMIT_S)
-            if away == "data service":
-                await services.start_data()
-            else:
-                await asyncio.to_thread(services.server.start)
-            report = await asyncio.wait_for(fetching, 3 * LIMIT_S)
-        assert (report.error, report.inserted) == (None, 990)
-        assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(1000))
-        assert await store.asked(market.symbol) == [span(990)]
+    async with stopped_services(new_folder(short_folder, "away")) as services:
+        stand_in.on_request = lambda number: services.stop(away) if number == 6 else None
+        async with open_channel(services.address) as channel:
+            store = Store(MarketDataServiceStub(channel), "binance", "data")
+            with serving(stand_in):
+                fetching = asyncio.create_task(fetch(stand_in, store, market, span(1000)))
+                await asyncio.wait_for(real_retries.begun.wait(), LIMIT_S)
+                await services.start(away)
+                report = await asyncio.wait_for(fetching, 3 * LIMIT_S)
+            assert (report.error, report.inserted) == (None, 990)
+            assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(1000))
+            assert await store.asked(market.symbol) == [span(990)]
     said = {"data service": "the data service does not answer", "database": "the database "}[away]
     assert real_retries.reasons
     assert all(reason.startswith(said) for reason in real_retries.reasons)

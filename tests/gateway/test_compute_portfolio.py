@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -25,24 +26,28 @@ PORTFOLIO = Portfolio((WeightedStrategy(Rsi()),), Interval.HOUR_1, Window(0, 360
 
 
 class Compute(compute_service_pb2_grpc.ComputeServiceServicer):
-    """Breaks off in the middle of the first result, and sends the second one to its end."""
+    """Breaks off in the middle of the second result, and sends it to its end when it is asked again."""
 
     def __init__(self) -> None:
-        self.calls: list[pb.ComputePortfolioRequest] = []
+        self.calls: list[pb.ComputePortfoliosRequest] = []
 
-    async def ComputePortfolio(  # noqa: N802  # the RPC's name
-        self, request: pb.ComputePortfolioRequest, context: Any
-    ) -> AsyncIterator[pb.ComputePortfolioResponse]:
+    async def ComputePortfolios(  # noqa: N802  # the RPC's name
+        self, request: pb.ComputePortfoliosRequest, context: Any
+    ) -> AsyncIterator[pb.ComputePortfoliosResponse]:
         self.calls.append(request)
-        yield pb.ComputePortfolioResponse(completed_crypto_count=len(self.calls))
-        yield pb.ComputePortfolioResponse(
+        yield pb.ComputePortfoliosResponse(completed_crypto_count=len(self.calls))
+        if len(self.calls) == 1:
+            yield pb.ComputePortfoliosResponse(result=ComputedResult(parts=[b"0"]), portfolio=1)
+        yield pb.ComputePortfoliosResponse(
             result=ComputedResult(metrics=b"metrics", parts=[b"1"]),
             result_continues=True,
             newer_cryptos=[pb.CryptoRef(symbol="A", fingerprint="2")],
+            portfolio=0,
         )
         if len(self.calls) == 1:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
-        yield pb.ComputePortfolioResponse(result=ComputedResult(parts=[b"2"]))
+        yield pb.ComputePortfoliosResponse(result=ComputedResult(parts=[b"2"]), portfolio=0)
+        yield pb.ComputePortfoliosResponse(failure=status_of(Refused("no")))
 
 
 @pytest.fixture
@@ -60,14 +65,24 @@ async def test_a_result_that_broke_off_is_asked_for_again_and_comes_whole(
     compute: tuple[Compute, ComputeClient],
 ) -> None:
     service, client = compute
-    async with aclosing(client.portfolio(PORTFOLIO, CRYPTOS)) as responses:
-        *progress, last = [response async for response in responses]
-    assert [each.completed_crypto_count for each in progress] == [1, 2]
-    assert last.result == ComputedResult(metrics=b"metrics", parts=[b"1", b"2"])
-    assert [(each.symbol, each.fingerprint) for each in last.newer_cryptos] == [("A", "2")]
-    assert len(service.calls) == 2
-    assert service.calls[0] == service.calls[1]
-    assert [each.symbol for each in service.calls[0].cryptos] == ["A", "B"]
+    portfolios = [replace(PORTFOLIO, max_positions=places) for places in (2, 1, 2, 1)]
+    found = []
+    async with aclosing(client.portfolios(portfolios, CRYPTOS)) as responses:
+        async for response in responses:
+            found.append(pb.ComputePortfoliosResponse.FromString(response.SerializeToString()))
+    kinds = [(response.WhichOneof("outcome"), response.portfolio) for response in found]
+    assert kinds == [
+        *(("completed_crypto_count", 0), ("result", 1), ("completed_crypto_count", 0), ("result", 0)),
+        # Those that are missing when the last failure comes.
+        *(("failure", 2), ("failure", 3)),
+    ]
+    whole = found[3]
+    assert whole.result == ComputedResult(metrics=b"metrics", parts=[b"1", b"2"])
+    assert [(each.symbol, each.fingerprint) for each in whole.newer_cryptos] == [("A", "2")]
+    first, second = service.calls
+    assert [each.symbol for each in first.cryptos] == ["A", "B"]
+    assert [spec.max_positions for spec in first.specs] == [2, 1, 2, 1]
+    assert list(second.specs) == [first.specs[place] for place in (0, 2, 3)]
 
 
 @pytest.mark.parametrize(

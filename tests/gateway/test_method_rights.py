@@ -3,12 +3,12 @@
 import pytest
 
 from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from services.gateway.auth.clients import Right, is_open, rights_needed
 
 DESCRIPTORS = (
     *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2),
-    *(market_data_service_pb2, feed_service_pb2),
+    *(market_data_service_pb2, feed_service_pb2, fetch_service_pb2),
 )
 
 
@@ -20,7 +20,8 @@ def test_each_method_of_ours_needs_its_rights() -> None:
         for method in service.methods
     }
     assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {
-        *("ImportCandles", "TakeFeedTurn", "RecordFeedRound")
+        *("ImportCandles", "TakeFeedTurn", "RecordFeedRound"),
+        *("CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch"),
     }
     assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
         *("ListRuns", "CancelRun", "WatchRun")
@@ -31,9 +32,9 @@ def test_each_method_of_ours_needs_its_rights() -> None:
     assert {name for name, rights in needed.items() if rights == {Right.ADMIN}} == {"DeleteCrypto"}
     others = needed.keys() - {
         *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto"),
-        *("TakeFeedTurn", "RecordFeedRound"),
+        *("TakeFeedTurn", "RecordFeedRound", "CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch"),
     }
-    assert {"ListBreaks", "ListFeeds"} <= others
+    assert {"ListBreaks", "ListFeeds", "ListFetches"} <= others
     assert all(needed[name] == {Right.RUN} for name in others)
 
 

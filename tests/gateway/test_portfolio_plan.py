@@ -9,6 +9,7 @@ from backcast_engine import Detail, Execution, Window
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
+from backcast_engine.rules import Expression, On, OtherCandles
 from backcast_engine.rules.nodes import CLOSE, call
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from backcast_engine.strategies.rsi import Rsi
@@ -90,6 +91,10 @@ def test_a_portfolio_has_so_many_candles_at_most() -> None:
         planned(run={**window, "start_s": window["start_s"] - 3600})
 
 
+def on_bitcoin(part: Expression) -> On:
+    return On(part, OtherCandles("BTCUSDT"))
+
+
 KEYS: list[dict[str, Any]] = [
     {},
     {"strategies": (WeightedStrategy(Rsi(7)),)},
@@ -99,6 +104,8 @@ KEYS: list[dict[str, Any]] = [
     {"max_positions": 9},
     {"rank": call("roc", CLOSE, 24)},
     {"rank": call("roc", CLOSE, 25)},
+    {"rank": On(call("roc", CLOSE, 25), OtherCandles("C19"))},
+    {"rank": On(call("roc", CLOSE, 25), OtherCandles("C18"))},
     {"size": PortfolioSize.EXECUTION},
     {"rebalancing": Rebalancing(24)},
     {"rebalancing": Rebalancing(24, 0.1)},
@@ -116,12 +123,39 @@ KEYS: list[dict[str, Any]] = [
 
 def key_of(plan: PortfolioPlan, **other_fingerprints: str) -> str:
     seen = {crypto.symbol: crypto.seen_fingerprint for crypto in plan.cryptos}
-    return PortfolioKeys(plan).key({**seen, **other_fingerprints})
+    return PortfolioKeys(plan.run, plan.cryptos).key(plan.portfolio, {**seen, **other_fingerprints})
 
 
 def test_a_key_tells_apart_everything_that_a_result_depends_on() -> None:
     keys = [key_of(planned(**fields)) for fields in KEYS] + [key_of(planned(), C07="other")]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_key_depends_on_the_data_of_a_crypto_that_is_only_looked_at() -> None:
+    run = {"symbols": {"C00": "symbols[0]", "C01": "symbols[1]"}}
+    looking = replace(REQUEST, run=replace(RUN, **run), rank=on_bitcoin(call("roc", CLOSE, 24)))
+    assert looking.planned_run.listed_symbols == ["C00", "C01", "BTCUSDT"]
+    plan = make_portfolio_plan(looking, known(*looking.planned_run.listed_symbols), END_S + DAY_S)
+    assert [crypto.symbol for crypto in plan.cryptos] == ["C00", "C01"]
+    keys = [
+        PortfolioKeys(plan.run, plan.cryptos).key(plan.portfolio, seen)
+        for seen in ({}, {"BTCUSDT": "f"}, {"BTCUSDT": "newer"})
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    # Of a crypto that nobody looks at, nothing depends.
+    plan = planned("C00", "C01")
+    assert key_of(plan, BTCUSDT="newer") == key_of(plan)
+
+
+def test_what_a_portfolio_cannot_look_at_is_named() -> None:
+    with pytest.raises(InvalidInput, match=r"rank\.symbol: there is no crypto 'BTCUSDT'"):
+        planned("AUSDT", "BUSDT", rank=on_bitcoin(call("roc", CLOSE, 24)))
+    looking = replace(REQUEST, rank=on_bitcoin(call("roc", CLOSE, 24)))
+    ended = CryptoData("BTCUSDT", "f", START_S - 1000 * DAY_S, START_S - 900 * DAY_S, "seen")
+    with pytest.raises(
+        InvalidInput, match=r"rank\.symbol: BTCUSDT has candles .* none of which the window sees"
+    ):
+        make_portfolio_plan(looking, [*known("AUSDT"), ended], END_S + DAY_S)
 
 
 def test_a_key_is_the_same_for_the_same_result() -> None:

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from backcast.compute.v1 import compute_service_pb2
 from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run_service_pb2
-from backcast.marketdata.v1 import feed_service_pb2, market_data_service_pb2
+from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from tests.domain.test_symbols import HOSTILE
 
 # What a client can mend, or was told to wait for. INTERNAL and UNKNOWN would be bugs of ours.
@@ -37,7 +37,7 @@ async def methods_of(channel: grpc.aio.Channel) -> list[MethodDescriptor]:
         service.full_name: service
         for module in (
             *(backtest_service_pb2, portfolio_service_pb2, run_service_pb2, compute_service_pb2),
-            *(market_data_service_pb2, feed_service_pb2),
+            *(market_data_service_pb2, feed_service_pb2, fetch_service_pb2),
         )
         for service in module.DESCRIPTOR.services_by_name.values()
     }

@@ -11,6 +11,9 @@ import trustme
 
 from tests.security.certificates import Files, make_files
 
+# Services that do not start still take seconds.
+pytestmark = pytest.mark.servers
+
 SERVICES = ("data", "compute", "gateway")
 # Nobody is asked: what is wrong is told before.
 ELSEWHERE = {

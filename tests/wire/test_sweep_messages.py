@@ -37,13 +37,13 @@ def test_the_values_of_a_setting_come_back(name: str) -> None:
     settings, violations = read(name, *VALUES[name])
     violations.raise_if_any()
     grid = make_grid(Rsi(), [], settings)
-    (back,) = execution_ranges_to(grid)
+    (back,) = execution_ranges_to(grid.settings)
     assert back == ParseDict({"name": name, "values": VALUES[name]}, ExecutionRange())
 
 
 def test_a_setting_that_is_left_out_is_that_of_an_execution_without_it() -> None:
     (setting,), _ = read("size", {})
-    (back,) = execution_ranges_to(make_grid(Rsi(), [], [setting]))
+    (back,) = execution_ranges_to(make_grid(Rsi(), [], [setting]).settings)
     assert back.values[0].equity_fraction == 1.0
 
 

@@ -1,9 +1,10 @@
-"""Runs of several strategies, one after the other, on the same cryptos and the same window."""
+"""Several strategies on the same cryptos and the same window: their runs, one after the other, compared."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 
 from google.rpc.status_pb2 import Status
 
@@ -11,12 +12,21 @@ from backcast.backtest.v1.result_pb2 import BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto, Progress
+from backcast.result import metric_rows
 from backcast_engine.errors import BackcastError, InvalidInput, Violation
 from services.cli.client.errors import readable_errors
 from services.cli.client.event_stream import TOO_FEW_CANDLES, excuses_short_histories, run_events
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.compared import of_strategy
 from services.cli.options.names import named_options
+from services.domain.comparison import (
+    LETTERS,
+    Differences,
+    Statistics,
+    common_symbols,
+    differences_of,
+    statistics_of,
+)
 
 _SHARED = ("--symbols", "--exclude", "--start", "--end")
 
@@ -36,6 +46,33 @@ class ComparedRun:
         """Return whether a crypto failed, for other reasons than those that `asked` excuses."""
         excused = TOO_FEW_CANDLES if excuses_short_histories(asked) else ()
         return any(status.code not in excused for status in self.failures.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What several runs say about their common cryptos, by the letters of the strategies."""
+
+    symbols: list[str]
+    runs: dict[str, ComparedRun]
+    statistics: dict[str, Statistics]
+    differences: dict[str, Differences]
+    """Differences from the first strategy, of all others."""
+
+    @classmethod
+    def of(cls, runs: Sequence[ComparedRun]) -> Self:
+        """Compare runs, which have results of one common crypto or more."""
+        symbols = common_symbols([run.results for run in runs])
+        figures = {
+            letter: metric_rows([run.results[symbol].metrics for symbol in symbols])
+            for letter, run in zip(LETTERS, runs, strict=False)
+        }
+        first, *others = figures
+        return cls(
+            symbols,
+            dict(zip(LETTERS, runs, strict=False)),
+            {letter: statistics_of(one) for letter, one in figures.items()},
+            {letter: differences_of(figures[letter], figures[first]) for letter in others},
+        )
 
 
 async def compared_runs(

@@ -4,50 +4,71 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from backcast.backtest.v1.result_pb2 import DETAIL_METRICS
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from backcast.result import metric_rows
-from services.cli.client.compared_runs import ComparedRun, compared_runs
-from services.cli.views.comparison import LETTERS, ComparisonTables, compared_words
+from backcast_engine.errors import InvalidInput
+from services.cli.client.compared_runs import ComparedRun, Comparison, compared_runs
+from services.cli.options.output import OutputOptions
+from services.cli.views.comparison import ComparisonTables, compared_words
 from services.cli.views.console import CountColumn, counted, make_console, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import metric_names
-from services.domain.comparison import (
-    Differences,
-    Statistics,
-    common_symbols,
-    differences_of,
-    statistics_of,
-)
+from services.cli.views.summary import NEVER_TRADED
+from services.domain.comparison import LETTERS
+
+if TYPE_CHECKING:
+    from services.cli.files.comparison_files import ComparisonFiles
 
 
 def compare(
-    requests: Sequence[pb.RunBacktestsRequest], gateway: str, jsonl: bool, columns: str | None = None
+    requests: Sequence[pb.RunBacktestsRequest],
+    gateway: str,
+    jsonl: bool,
+    columns: str | None,
+    output: OutputOptions,
 ) -> bool:
     """Run the requests, and show their comparison; return whether every crypto succeeded in every run.
 
-    Raises InvalidInput, naming the option, if `columns` names an unknown metric.
+    Raises InvalidInput, naming the option, if `columns` names an unknown metric, or if a file cannot be
+    written.
     """
+    files = _files(requests[0], output)
     shown = None if columns is None else metric_names(columns, "--columns")
     console = make_console()
     runs = asyncio.run(_run(requests, gateway, console))
-    symbols = common_symbols([run.results for run in runs])
-    figures = [metric_rows([run.results[symbol].metrics for symbol in symbols]) for run in runs]
-    statistics = [statistics_of(one) for one in figures]
-    differences = [differences_of(one, figures[0]) for one in figures[1:]]
+    comparison = Comparison.of(runs)
     if jsonl:
-        for line in _lines(runs, symbols, statistics, differences):
+        for line in _lines(comparison):
             print(json.dumps(line, ensure_ascii=False))
     else:
-        _show(console, runs, symbols, statistics, differences, shown)
+        _show(console, comparison, shown)
+    if files:
+        written = files.write(comparison)
+        if not jsonl:
+            say(console, escape(written))
     return not any(run.has_failed(asked) for run, asked in zip(runs, requests, strict=True))
+
+
+def _files(request: pb.RunBacktestsRequest, output: OutputOptions) -> "ComparisonFiles | None":
+    """Return the files that the options name; raise InvalidInput, naming the option, if there can be none."""
+    path = output.path()
+    if path is None:
+        if request.detail > DETAIL_METRICS:
+            raise InvalidInput.of("--detail", "needs --output: only files have trades and equity")
+        return None
+    # Imported here, because importing PyArrow is slow.
+    from services.cli.files.comparison_files import ComparisonFiles
+
+    return ComparisonFiles(path, request.detail, overwrite=output.overwrite)
 
 
 async def _run(
@@ -75,16 +96,10 @@ async def _run(
         return await compared_runs(gateway, requests, report)
 
 
-def _show(
-    console: Console,
-    runs: Sequence[ComparedRun],
-    symbols: Sequence[str],
-    statistics: Sequence[Statistics],
-    differences: Sequence[Differences],
-    metrics: Sequence[str] | None,
-) -> None:
-    specs = [run.request.spec for run in runs]
-    say(console, compared_words(specs, len(symbols)))
+def _show(console: Console, comparison: Comparison, metrics: Sequence[str] | None) -> None:
+    runs = [*comparison.runs.values()]
+    specs, statistics = [run.request.spec for run in runs], [*comparison.statistics.values()]
+    say(console, compared_words(specs, len(comparison.symbols)))
     if left_out := left_out_line(runs[0].left_out):
         say(console, left_out)
     if later := later_line(runs[0].later):
@@ -92,12 +107,15 @@ def _show(
     tables = ComparisonTables(specs, metrics)
     console.print(tables.medians(console.width, statistics))
     console.print(tables.quantiles(console.width, statistics))
-    console.print(tables.differences(console.width, differences))
+    console.print(tables.differences(console.width, [*comparison.differences.values()]))
     say(
         console,
         "[dim]t takes the cryptos as independent; they move together, so it overstates the evidence[/dim]",
     )
-    for letter, run in zip(LETTERS, runs, strict=False):
+    for letter, one in comparison.statistics.items():
+        if one.cryptos_without_trades == len(comparison.symbols):
+            say(console, f"{letter}: {NEVER_TRADED}")
+    for letter, run in comparison.runs.items():
         for line in failure_lines((symbol, status.message) for symbol, status in run.failures.items()):
             say(console, f"{letter}: {line}")
     if failed := {symbol for run in runs for symbol in run.failures}:
@@ -107,26 +125,20 @@ def _show(
         )
 
 
-def _lines(
-    runs: Sequence[ComparedRun],
-    symbols: Sequence[str],
-    statistics: Sequence[Statistics],
-    differences: Sequence[Differences],
-) -> Iterator[dict[str, Any]]:
+def _lines(comparison: Comparison) -> Iterator[dict[str, Any]]:
     """Yield the lines of JSON; what is undefined is absent."""
-    for letter, run, one in zip(LETTERS, runs, statistics, strict=False):
+    runs, count = comparison.runs, len(comparison.symbols)
+    for letter, one in comparison.statistics.items():
         values = {name: value for name, value in asdict(one).items() if value is not None}
         values |= values.pop("quantiles")
-        request = _dict(run.request)
-        yield {"strategy": {"letter": letter, "request": request, "crypto_count": len(symbols), **values}}
-    for letter, difference in zip(LETTERS[1:], differences, strict=False):
+        request = _dict(runs[letter].request)
+        yield {"strategy": {"letter": letter, "request": request, "crypto_count": count, **values}}
+    for letter, difference in comparison.differences.items():
         yield {"difference": {"letter": letter, "minus": LETTERS[0], **asdict(difference)}}
-    for symbol in symbols:
-        figures = {
-            letter: _dict(run.results[symbol].metrics) for letter, run in zip(LETTERS, runs, strict=False)
-        }
+    for symbol in comparison.symbols:
+        figures = {letter: _dict(run.results[symbol].metrics) for letter, run in runs.items()}
         yield {"crypto": {"symbol": symbol, "metrics": figures}}
-    for letter, run in zip(LETTERS, runs, strict=False):
+    for letter, run in runs.items():
         for symbol, status in sorted(run.failures.items()):
             yield {"failure": {"letter": letter, "symbol": symbol, "status": _dict(status)}}
 

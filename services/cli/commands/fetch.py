@@ -4,23 +4,20 @@ import asyncio
 import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import stamina
 from rich.console import Console
 from rich.markup import escape
 from stamina.instrumentation import RetryDetails, RetryHook
 
-from backcast.marketdata.v1 import market_data_service_pb2 as pb
-from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput, Violation
-from backcast_engine.interval import Interval
 from services.cli.client.errors import readable_errors
-from services.cli.client.gateway_channel import open_gateway, pages_of
+from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.requests import parse_time
 from services.cli.views.console import counted, make_console, say
 from services.cli.views.fetch import FetchProgress, report_line
+from services.domain.fetch_request import hours_wanted
 from services.feed.client import Client
 from services.feed.clock import SystemClock
 from services.feed.errors import Unanswered
@@ -29,10 +26,8 @@ from services.feed.exchanges.exchange import Market
 from services.feed.fetch import fetch_all
 from services.feed.markets import with_quote, with_symbols
 from services.feed.spans import Span
-from services.feed.writing import spans_asked, writer_to
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+from services.feed.stored_cryptos import stored_cryptos
+from services.feed.writing import reason_against, spans_asked, writer_to
 
 _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "since": "--since", "base_url": "--url"}
 
@@ -66,18 +61,8 @@ def fetch(exchange: str, options: FetchOptions, address: str) -> bool:
 def _span(since: str, until: str | None, now_s: int) -> Span:
     """Return the hours from `since` up to `until`, or up to now; raise InvalidInput if there are none."""
     start_s = int(parse_time(since, "--since").timestamp())
-    if start_s < 0:
-        raise InvalidInput.of("--since", f"{since} is before 1970")
-    if start_s > now_s:
-        raise InvalidInput.of("--since", f"{since} is in the future")
-    end_s = now_s if until is None else int(parse_time(until, "--until").timestamp())
-    if start_s >= end_s:
-        raise InvalidInput.of("--since", f"{since} is not before --until {until}")
-    hour = Interval.HOUR_1
-    span = Span(hour.next_opening(start_s), hour.opening(end_s))
-    if not span:
-        raise InvalidInput.of("--since", f"there is no whole hour from {since} to {until or 'now'}")
-    return span
+    end_s = None if until is None else int(parse_time(until, "--until").timestamp())
+    return Span(*hours_wanted(start_s, end_s, now_s, start=since, end=until, fields=("--since", "--until")))
 
 
 def _of_option(violation: Violation) -> Violation:
@@ -97,9 +82,9 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
         if client.skew:
             say(console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/yellow]")
         with readable_errors("gateway", address):
-            stored = await _stored(stub)
+            stored = await stored_cryptos(stub)
         source, title = client.exchange.name, client.exchange.title
-        reasons = {symbol: _reason_against(crypto, source) for symbol, crypto in stored.items()}
+        reasons = {symbol: reason_against(crypto, source) for symbol, crypto in stored.items()}
         asked = {symbol: spans for symbol, crypto in stored.items() if (spans := spans_asked(crypto, source))}
         wanted = {market.symbol: (market, span) for market in markets if not reasons.get(market.symbol)}
         failures = done = len(markets) - len(wanted)
@@ -125,15 +110,6 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
     return not failures
 
 
-def _reason_against(crypto: Crypto, source: str) -> str:
-    """Return why candles of an exchange cannot be mixed into what is stored; empty if they can."""
-    if crypto.synthetic:
-        return f"{crypto.symbol} has synthetic candles: those of {source} cannot be mixed in"
-    if crypto.source not in ("", source):
-        return f"{crypto.symbol} has candles of {crypto.source}: those of {source} cannot be mixed in"
-    return ""
-
-
 def _telling(console: Console, title: str) -> RetryHook:
     """Return what tells why something is tried again: each reason once."""
     told = set[str]()
@@ -156,9 +132,3 @@ def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> lis
     if not symbols:
         raise InvalidInput.of("symbols", "a symbol is needed")
     return with_symbols(client.exchange, markets, symbols)
-
-
-async def _stored(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
-    """Return all cryptos that have candles, by symbol."""
-    pages = pages_of(stub.ListCryptos, pb.ListCryptosRequest())
-    return {crypto.symbol: crypto async for page in pages for crypto in page.cryptos}

@@ -1,4 +1,4 @@
-"""`backcast report …`: one HTML file of a run or a sweep, to be sent to others."""
+"""`backcast report …`: one HTML file of a run, a sweep or a portfolio, to be sent to others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,9 @@ from services.cli.options.run_options import (
     CacheOption,
     CandleOptions,
     ExecutionOptions,
+    PortfolioOptions,
     RunOptions,
+    Strategies,
     StrategyOptions,
 )
 from services.cli.options.sweep_options import SweepOptions
@@ -22,11 +24,14 @@ from services.cli.options.sweep_options import SweepOptions
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from services.cli.views.report.document import Report
+    from services.cli.views.report.portfolio import PortfolioReport
     from services.cli.views.report.run import RunReport
     from services.cli.views.report.sweep import SweepReport
 
 app = typer.Typer(
-    help="Write one HTML file of a run or a sweep, with charts, tables and the command that repeats it.",
+    help="Write one HTML file of a run, a sweep or a portfolio, with charts, tables and the command that "
+    "repeats it.",
     no_args_is_help=True,
 )
 
@@ -99,6 +104,50 @@ def sweep(
     _write(SweepReport(request), events, file)
 
 
+@app.command()
+@takes_groups
+def portfolio(
+    strategies: Strategies,
+    portfolio: PortfolioOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    file: ReportOptions,
+    cache: CacheOption = Cache.DEFAULT,
+) -> None:
+    """Write a report of a portfolio; its options are those of `backcast portfolio`."""
+    import asyncio
+
+    from services.cli.options.portfolio import portfolio_request
+    from services.cli.views.report.portfolio import PortfolioReport
+    from services.settings import load_settings
+
+    request = portfolio_request(
+        *(strategies, candles, execution, portfolio),
+        detail="equity",
+        curve_points=_CURVE_POINTS,
+        options=RunOptions(cache=cache),
+    )
+    _check(file)
+    report = PortfolioReport(request)
+    asyncio.run(_follow_portfolio(report, load_settings().gateway))
+    _save(report.document(), file)
+
+
+async def _follow_portfolio(report: "PortfolioReport", gateway: str) -> None:
+    """Follow the portfolio, and then the run of its benchmark, to their ends."""
+    from contextlib import aclosing
+
+    from services.cli.client.event_stream import portfolio_events, run_events
+
+    async with aclosing(portfolio_events(gateway, report.asked)) as events:
+        async for event in events:
+            report.add(event)
+    if benchmark := report.benchmark_request():
+        async with aclosing(run_events(gateway, benchmark)) as of_benchmark:
+            async for one in of_benchmark:
+                report.add_benchmark(one)
+
+
 def _check(file: ReportOptions) -> None:
     """Raise InvalidInput, naming the option, if the file cannot be made."""
     from services.cli.files.new_files import check_absent, check_folder
@@ -114,17 +163,23 @@ def _write(report: "RunReport | SweepReport", events: "AsyncGenerator[object]", 
     """Follow the events to their end, and write the report; exit with status 1 if a backtest failed."""
     import asyncio
 
-    from rich.markup import escape
-
     from services.cli.client.event_stream import excuses_short_histories, follow
-    from services.cli.files.new_files import new_files
-    from services.cli.views.console import make_console, say
 
     excused = excuses_short_histories(report.asked)
     succeeded = asyncio.run(follow(events, report.add, excuse_short_histories=excused))
-    text = report.document().html()
+    _save(report.document(), file)
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def _save(report: "Report", file: ReportOptions) -> None:
+    """Write a report, and say so."""
+    from rich.markup import escape
+
+    from services.cli.files.new_files import new_files
+    from services.cli.views.console import make_console, say
+
+    text = report.html()
     with new_files([file.output], overwrite=file.overwrite) as (unfinished,):
         unfinished.write_text(text, encoding="utf-8")
     say(make_console(), escape(f"{len(text.encode()) / 1000:,.0f} kB in {file.output}"))
-    if not succeeded:
-        raise typer.Exit(1)

@@ -86,7 +86,7 @@ async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool
         if first is None:
             return True
         if first.HasField("portfolio_event"):
-            await show_portfolio(_portfolio_events(first, answers), jsonl)
+            await show_portfolio(_portfolio_events(first, answers), jsonl, make_console())
             return True
         if jsonl:
             return await follow(_run_events(first, answers), print_json)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from backcast_engine.errors import InvalidInput
@@ -25,6 +25,27 @@ def check_absent(paths: Iterable[Path]) -> None:
         names = " and ".join(repr(str(path)) for path in existing)
         exists, replaces = ("exists", "it") if len(existing) == 1 else ("exist", "them")
         raise InvalidInput.of(_OPTION, f"{names} {exists}: --overwrite replaces {replaces}")
+
+
+@contextmanager
+def folder_for(path: Path) -> Iterator[None]:
+    """Make a folder, unless it is there, for what the block writes; where that fails, remove it again.
+
+    Raises InvalidInput, naming the option, if it cannot be made.
+    """
+    is_new = not path.exists()
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InvalidInput.of(_OPTION, f"{str(path)!r} cannot be made: {error.strerror}") from None
+    try:
+        yield
+    except BaseException:
+        # Ctrl-C, for one. A folder that is not empty is left alone.
+        if is_new:
+            with suppress(OSError):
+                path.rmdir()
+        raise
 
 
 @contextmanager

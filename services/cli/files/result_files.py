@@ -1,128 +1,122 @@
-"""The files of a run: tables of results, failures, trades and equity, for other programs.
+"""The files of a run, a sweep or a portfolio: tables for other programs.
 
 Tables and names of columns are those of the Python client.
 """
 
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
-
-from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, RunBacktestsResponse
+from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, DETAIL_METRICS, DETAIL_TRADES
+from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, SweepBacktestsRequest
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.portfolio_log import PortfolioLog
 from backcast.run_log import RunLog
+from backcast.sweep_log import SweepLog
 from backcast.wire import message_class
 from backcast_engine.errors import InvalidInput
-from services.cli.files.new_files import check_absent, check_folder, new_files
-from services.cli.options.run_options import Detail
+from services.cli.files.table_files import TableFiles, is_file
+from services.cli.views.command_line import swept_columns
 
-_ENDINGS = (".parquet", ".csv")
-# The tables in a folder, and the detail that each of them needs.
-_TABLES = {
-    "results": Detail.METRICS,
-    "failures": Detail.METRICS,
-    "trades": Detail.TRADES,
-    "equity": Detail.EQUITY,
+_Event = TypeVar("_Event")
+Request = RunBacktestsRequest | SweepBacktestsRequest | RunPortfolioRequest
+
+# The tables, the one of a single file first, and the detail that each of them needs.
+RUN_TABLES = {
+    "results": DETAIL_METRICS,
+    "failures": DETAIL_METRICS,
+    "trades": DETAIL_TRADES,
+    "equity": DETAIL_EQUITY,
 }
-_DETAILS = [*Detail]
+_PORTFOLIO_TABLES = {
+    "account": DETAIL_METRICS,
+    "cryptos": DETAIL_METRICS,
+    "trades": DETAIL_TRADES,
+    "correlation": DETAIL_TRADES,
+    "equity": DETAIL_EQUITY,
+}
+_SWEEP_TABLES = ("combinations", "best_trials", "failures", "equity")
+_DETAILS: dict[int, str] = {DETAIL_TRADES: "trades", DETAIL_EQUITY: "equity"}
 
 
 class ResultFiles:
-    """The files of one run: pass it every event, and write them after the last one."""
+    """The files of one command: pass it every event, and write them after the last one."""
 
-    def __init__(self, output: Path, detail: Detail, *, overwrite: bool) -> None:
-        """Check that the files can be made; raise InvalidInput, naming the option, if they cannot.
+    def __init__(
+        self, files: TableFiles, tables: Mapping[str, Callable[[], Any]], note: Callable[[Any], None]
+    ) -> None:
+        """`tables` make a table of each name; `note` adds an event to what they are made of."""
+        self._files = files
+        self._tables = tables
+        self._note = note
 
-        `output` is a file of results, if it ends with .parquet or .csv, or else a folder.
-        """
-        self._overwrite = overwrite
-        self._log = RunLog(RunBacktestsRequest(), "pyarrow")
-        self._folder = None if _is_file(output) else output
-        if self._folder is None:
-            check_folder(output.parent)
-            if detail is not Detail.METRICS:
-                raise InvalidInput.of(
-                    "--output",
-                    f"{str(output)!r} would have no {detail.value}: name a folder for --detail {detail}",
-                )
-            self._paths = {"results": output}
-        else:
-            check_folder(output if output.exists() else output.parent)
-            self._paths = {
-                name: output / f"{name}.parquet"
-                for name, needed in _TABLES.items()
-                if _DETAILS.index(needed) <= _DETAILS.index(detail)
-            }
-        if not overwrite:
-            check_absent(self._all_paths())
-
-    def add(self, event: RunBacktestsResponse) -> None:
-        """Note an event of the run."""
-        kind = message_class(event.DESCRIPTOR.full_name)
-        self._log.add(kind.FromString(event.SerializeToString()))
+    async def noting(self, events: AsyncGenerator[_Event]) -> AsyncGenerator[_Event]:
+        """Yield the events, and note each of them."""
+        async with aclosing(events) as stream:
+            async for event in stream:
+                self._note(event)
+                yield event
 
     def write(self) -> str:
         """Write the files, all or none of them, and return what was written, in words.
 
         Raises InvalidInput, naming the option, if they cannot be written.
         """
-        tables = {name: self._table(name) for name in self._paths}
-        if self._folder:
-            try:
-                self._folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise InvalidInput.of(
-                    "--output", f"{self._folder} cannot be made: {error.strerror}"
-                ) from None
-        with new_files([*self._paths.values()], overwrite=self._overwrite) as unfinished:
-            for (name, table), path in zip(tables.items(), unfinished, strict=True):
-                _write(table, path, self._paths[name].suffix.lower())
-        # Tables of an earlier run would be taken for those of this one.
-        for stale in set(self._all_paths()) - set(self._paths.values()):
-            stale.unlink(missing_ok=True)
-        rows = [f"{table.num_rows:,} rows in {self._paths[name]}" for name, table in tables.items()]
-        return "\n".join(rows)
-
-    def _all_paths(self) -> list[Path]:
-        """Return the paths of all tables that the place may have, those that this run does not have too."""
-        if self._folder is None:
-            return [*self._paths.values()]
-        return [self._folder / f"{name}.parquet" for name in _TABLES]
-
-    def _table(self, name: str) -> Any:
-        match name:
-            case "results":
-                return self._log.metrics()
-            case "failures":
-                return self._log.failure_frame()
-            case "trades":
-                return self._log.trades()
-            case _:
-                return self._log.equity()
+        return self._files.write({name: self._tables[name]() for name in self._files.names})
 
 
-def _is_file(output: Path) -> bool:
-    """Return whether the path is that of a file; raise InvalidInput if its ending is unknown."""
-    if output.is_dir() or not output.suffix:
-        if output.exists() and not output.is_dir():
-            raise InvalidInput.of("--output", f"{str(output)!r} is a file without an ending, and no folder")
-        return False
-    if output.suffix.lower() not in _ENDINGS:
+def result_files(output: Path, request: Request, *, overwrite: bool) -> ResultFiles:
+    """Return the files of what a request brings; raise InvalidInput, naming the option, if none can be made.
+
+    `output` is a file or a folder, as TableFiles says.
+    """
+    if isinstance(request, SweepBacktestsRequest):
+        return _sweep_files(output, request, overwrite)
+    if isinstance(request, RunPortfolioRequest):
+        files = detailed_files(output, _PORTFOLIO_TABLES, request.detail, overwrite=overwrite)
+        account = PortfolioLog(RunPortfolioRequest(), "pyarrow")
+        tables = {name: getattr(account, name) for name in _PORTFOLIO_TABLES}
+        return ResultFiles(files, tables, lambda event: account.add(as_read(event)))
+    files = detailed_files(output, RUN_TABLES, request.detail, overwrite=overwrite)
+    run = RunLog(RunBacktestsRequest(), "pyarrow")
+    return ResultFiles(files, run_tables(run), lambda event: run.add(as_read(event)))
+
+
+def run_tables(log: RunLog) -> dict[str, Callable[[], Any]]:
+    """Return what makes each of the tables of a run."""
+    return {
+        "results": log.metrics,
+        "failures": log.failure_frame,
+        "trades": log.trades,
+        "equity": log.equity,
+    }
+
+
+def _sweep_files(output: Path, request: SweepBacktestsRequest, overwrite: bool) -> ResultFiles:
+    *always, _ = _SWEEP_TABLES
+    # Only a walk-forward has curves.
+    names = _SWEEP_TABLES if request.HasField("fold_count") else always
+    log = SweepLog(request, "pyarrow", swept_columns(request))
+    makers = (log.table, log.best, log.failure_frame, log.equity)
+    tables = dict(zip(_SWEEP_TABLES, makers, strict=True))
+    return ResultFiles(TableFiles(output, names, _SWEEP_TABLES, overwrite=overwrite), tables, log.add)
+
+
+def detailed_files(output: Path, tables: Mapping[str, int], detail: int, *, overwrite: bool) -> TableFiles:
+    """Return the files of those tables that need no more than a detail, the first one for a single file.
+
+    Raises InvalidInput, naming the option, if the files cannot be made.
+    """
+    if detail in _DETAILS and is_file(output):
+        name = _DETAILS[detail]
         raise InvalidInput.of(
-            "--output",
-            f"{str(output)!r} ends with neither {' nor '.join(_ENDINGS)}; a new folder has no ending",
+            "--output", f"{str(output)!r} would have no {name}: name a folder for --detail {name}"
         )
-    return True
+    names = [name for name, needed in tables.items() if needed <= detail]
+    return TableFiles(output, names, tables, overwrite=overwrite)
 
 
-def _write(table: Any, path: Path, ending: str) -> None:
-    if ending == ".parquet":
-        pyarrow.parquet.write_table(table, path, compression="zstd")
-    else:
-        # CSV has no columns of codes.
-        plain = [
-            column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-            for column in table.columns
-        ]
-        pyarrow.csv.write_csv(pa.table(plain, names=table.column_names), path)
+def as_read(event: Any) -> Any:
+    """Return an event as the logs of runs and portfolios read it: a message of backcast.wire."""
+    return message_class(event.DESCRIPTOR.full_name).FromString(event.SerializeToString())

@@ -13,6 +13,7 @@ from services.cli.options.requests import run_request
 from services.cli.options.run_options import (
     Cache,
     CandleOptions,
+    Detail,
     ExecutionOptions,
     RunOptions,
     StrategyOptions,
@@ -36,7 +37,11 @@ class _Compared:
 
 
 def compared_requests(
-    texts: Sequence[str], candles: CandleOptions, execution: ExecutionOptions, cache: Cache
+    texts: Sequence[str],
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cache: Cache,
+    detail: Detail = Detail.METRICS,
 ) -> list[pb.RunBacktestsRequest]:
     """Return a request for each text: a strategy and its options, which are those of `backcast run`.
 
@@ -54,7 +59,7 @@ def compared_requests(
     requests, violations = [], []
     for number, text in enumerate(texts, 1):
         try:
-            requests.append(_request(_parsed(text), candles, execution, cache))
+            requests.append(_request(_parsed(text), candles, execution, cache, detail))
         except InvalidInput as error:
             violations += [of_strategy(number, violation) for violation in error.violations]
     if violations:
@@ -70,12 +75,16 @@ def of_strategy(number: int, violation: Violation) -> Violation:
 
 
 def _request(
-    compared: _Compared, candles: CandleOptions, execution: ExecutionOptions, cache: Cache
+    compared: _Compared, candles: CandleOptions, execution: ExecutionOptions, cache: Cache, detail: Detail
 ) -> pb.RunBacktestsRequest:
     if compared.interval is not None:
         candles = replace(candles, interval=compared.interval)
     return run_request(
-        compared.strategy, candles, _merged(compared.execution, execution), options=RunOptions(cache=cache)
+        compared.strategy,
+        candles,
+        _merged(compared.execution, execution),
+        detail=detail,
+        options=RunOptions(cache=cache),
     )
 
 

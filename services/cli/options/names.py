@@ -38,6 +38,7 @@ _OPTIONS = {
     "ranges": "--param",
     "metric": "--metric",
     "best_trial_count": "--top",
+    "best_count": "--top",
     "min_trades": "--min-trades",
     "split": "--split",
     "fold_count": "--folds",
@@ -59,6 +60,7 @@ _OTHER_CANDLES = re.compile(r"(?:spec\.)?strategy\.rules\.(entry|exit)\b.*\.(?:s
 _PARAMETER = re.compile(r"\bstrategy\.\w+\.(\w+)")
 _RANGE = re.compile(r"ranges\[(\d+)\]")
 _EXECUTION_RANGE = re.compile(r"execution_ranges\[(\d+)\]")
+_PORTFOLIO_RANGE = re.compile(r"portfolio_ranges\[(\d+)\]")
 _TIMES = re.compile(r"\b(start|end)_time\b")
 # A price cannot fall by more than 100 %.
 _FALLS = ("spec.execution.stop_loss.fraction", "spec.execution.trailing_stop.fraction")
@@ -91,7 +93,7 @@ def option_of(field: str, request: Message) -> str:
         return f"--{rule[1]}"
     if parameter := _PARAMETER.fullmatch(field):
         return f"--param {parameter[1]}"
-    if field.startswith(("ranges[", "search.", "execution_ranges[")):
+    if field.startswith(("ranges[", "search.", "execution_ranges[", "portfolio_ranges[")):
         return _option_of_sweep(field, request)
     if field == "run_id" and "spec" not in request.DESCRIPTOR.fields_by_name:
         # The argument of a command about a run that there is.
@@ -107,6 +109,9 @@ def _option_of_sweep(field: str, request: Any) -> str:
     if one := _EXECUTION_RANGE.match(field):
         name: str = request.execution_ranges[int(one[1])].name
         return "--size-fraction" if name == "size" else _OPTIONS.get(name, name)
+    if one := _PORTFOLIO_RANGE.match(field):
+        own: str = request.portfolio_ranges[int(one[1])].name
+        return _OPTIONS.get(own, own)
     if field == "search.seed":
         return "--seed"
     return "--optimize" if request.search.method == SEARCH_METHOD_TPE else "--random"

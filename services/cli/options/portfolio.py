@@ -63,11 +63,11 @@ def portfolio_request(
         except ValueError:
             raise InvalidInput.of("--max-positions", f"{portfolio.max_positions} is out of range") from None
     if portfolio.rank is not None:
-        _set_rank(request.spec, portfolio.rank)
+        set_rank(request.spec, portfolio.rank)
     if portfolio.size is not None:
         number = numbers_of(portfolio_pb2.PortfolioSize.DESCRIPTOR)[portfolio.size.upper()]
         request.spec.size = portfolio_pb2.PortfolioSize.ValueType(number)
-    _set_rebalancing(request.spec, portfolio)
+    set_rebalancing(request.spec, portfolio)
     return request
 
 
@@ -96,7 +96,8 @@ def weighted_strategy(text: str) -> portfolio_pb2.WeightedStrategy:
     return message
 
 
-def _set_rank(spec: portfolio_pb2.PortfolioSpec, line: str) -> None:
+def set_rank(spec: portfolio_pb2.PortfolioSpec, line: str) -> None:
+    """Set the rank of a portfolio; raise InvalidInput, naming the option, if it is no series."""
     # Imported here, because importing the engine is slow.
     from backcast_engine.rules.functions import Kind
     from backcast_engine.rules.parse import parse
@@ -105,7 +106,8 @@ def _set_rank(spec: portfolio_pb2.PortfolioSpec, line: str) -> None:
     spec.rank.CopyFrom(expression_to(parse(line, "--rank", Kind.SERIES)))
 
 
-def _set_rebalancing(spec: portfolio_pb2.PortfolioSpec, portfolio: PortfolioOptions) -> None:
+def set_rebalancing(spec: portfolio_pb2.PortfolioSpec, portfolio: PortfolioOptions) -> None:
+    """Set the rebalancing of a portfolio, where it has one; raise InvalidInput, naming the option."""
     if portfolio.rebalance_every is None:
         if portfolio.rebalance_threshold is not None:
             raise InvalidInput.of("--rebalance-threshold", "needs --rebalance-every")

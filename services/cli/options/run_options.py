@@ -82,6 +82,16 @@ class Size(StrEnum):
     EXECUTION = "execution"
 
 
+Strategies = Annotated[
+    list[str],
+    typer.Argument(
+        help="A strategy, or several in quotes: 'rsi --param period=7 --weight 40%' 'supertrend --weight "
+        "60%'. Rules: \"rules --entry 'rsi(14) < 30' --exit 'rsi(14) > 70'\".",
+        metavar="STRATEGY…",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class PortfolioOptions:
     """How one account is divided among many cryptos."""

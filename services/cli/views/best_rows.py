@@ -20,9 +20,12 @@ class BestRows:
         self._size = size
         # By number of cryptos: which numbers are too small is known only in the end.
         self._rows: dict[int, list[SweepRow]] = {}
+        self.has_trades = False
+        """Whether any combination traded on any crypto; with folds, in every fold."""
 
     def add(self, rows: Sequence[SweepRow]) -> None:
         """Add rows; only the best are kept in memory."""
+        self.has_trades |= any(row.cryptos_traded for row in rows)
         touched = {row.crypto_count for row in rows}
         for row in rows:
             self._rows.setdefault(row.crypto_count, []).append(row)

@@ -1,4 +1,4 @@
-"""The command that repeats a run or a sweep: the inverse of the options."""
+"""The command that repeats a run, a sweep or a portfolio: the inverse of the options."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,9 +11,17 @@ from google.protobuf.struct_pb2 import Value
 
 from backcast.backtest.v1 import execution_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.expression_pb2 import Expression
+from backcast.backtest.v1.portfolio_pb2 import (
+    PORTFOLIO_SIZE_EQUAL,
+    PORTFOLIO_SIZE_EXECUTION,
+    PortfolioSpec,
+    WeightedStrategy,
+)
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast_engine.interval import Interval
 from services.cli.views.metric_cells import metric_of
 from services.wire.enum_names import names_of
@@ -33,6 +41,7 @@ _SETTINGS = (
     *("fee_rate", "slippage_bps", "fill_time", "direction", "size"),
     *("stop_loss", "take_profit", "trailing_stop", "atr_period", "borrow_rate", "funding_rate"),
 )
+_SIZES = {PORTFOLIO_SIZE_EQUAL: "equal", PORTFOLIO_SIZE_EXECUTION: "execution"}
 _BREAKS = {execution_pb2.BREAK_RULE_SPLIT: "split", execution_pb2.BREAK_RULE_IGNORE: "ignore"}
 
 
@@ -69,25 +78,51 @@ def sweep_command(asked: pb.SweepBacktestsRequest, understood: pb.SweepBacktests
     return shlex.join(words)
 
 
+def portfolio_command(asked: RunPortfolioRequest, understood: RunPortfolioRequest) -> str:
+    """Return the command line of a portfolio, as `run_command` does."""
+    spec = understood.spec
+    words = ["backcast", "portfolio", *(_weighted(one, len(spec.strategies)) for one in spec.strategies)]
+    words += ["--max-positions", str(spec.max_positions)]
+    if spec.HasField("rank"):
+        words += ["--rank", _rule(spec.rank, "rank")]
+    words += ["--size", _SIZES[spec.size]] if spec.size in _SIZES else []
+    if spec.HasField("rebalancing"):
+        words += ["--rebalance-every", str(spec.rebalancing.every)]
+        words += ["--rebalance-threshold", _percent(spec.rebalancing.threshold)]
+    words += ["--benchmark", spec.benchmark] if spec.benchmark else []
+    return shlex.join([*words, *_candles(asked, spec), *_execution(spec.execution, {})])
+
+
+def _weighted(one: WeightedStrategy, count: int) -> str:
+    """Return a strategy of a portfolio as one word of the command."""
+    # A single strategy has all of the equity.
+    weight = ["--weight", _number(one.weight)] if count > 1 else []
+    return shlex.join([*_strategy(one.strategy), *weight])
+
+
+def _rule(rule: Expression, name: str) -> str:
+    # Imported here, because importing the engine is slow.
+    from backcast_engine.rules.text import text
+    from services.wire.expressions import expression_from
+
+    return text(expression_from(rule, name))
+
+
 def _strategy(strategy: Strategy, swept: set[str] | None = None) -> Iterator[str]:
     name = strategy.WhichOneof("kind") or ""
     kind = getattr(strategy, name)
     yield name
     for field, value in kind.ListFields():
         if field.message_type:
-            # Imported here, because importing the engine is slow.
-            from backcast_engine.rules.text import text
-            from services.wire.expressions import expression_from
-
-            yield from (f"--{field.name}", text(expression_from(value, field.name)))
+            yield from (f"--{field.name}", _rule(value, field.name))
         elif field.name not in (swept or ()):
             shown = names_of(field.enum_type)[value] if field.enum_type else _number(value)
             yield from ("--param", f"{field.name}={shown}")
 
 
 def _candles(
-    asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest,
-    spec: BacktestSpec,
+    asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest,
+    spec: BacktestSpec | PortfolioSpec,
     intervals: Sequence[int] = (),
 ) -> Iterator[str]:
     for name, symbols in (("symbols", asked.symbols), ("exclude", asked.exclude)):
@@ -115,6 +150,20 @@ def _execution(
                 values["--volatility-period"] = [str(value.volatility_target.period)]
         for option, texts in values.items():
             yield from (option, ",".join(texts))
+
+
+def swept_columns(asked: pb.SweepBacktestsRequest) -> dict[str, list[str]]:
+    """Return the values of the intervals and of each setting with a range, by the names of their options.
+
+    Sizes of different kinds are one column, `size`.
+    """
+    columns = {"interval": [_interval(number) for number in asked.intervals]} if asked.intervals else {}
+    for one in asked.execution_ranges:
+        found = [_setting(one.name, value) for value in one.values]
+        options = {setting[0] for setting in found if setting}
+        name = options.pop().removeprefix("--").replace("-", "_") if len(options) == 1 else one.name
+        columns[name] = [setting[1] if setting else "none" for setting in found]
+    return columns
 
 
 def _setting(name: str, execution: execution_pb2.Execution) -> tuple[str, str] | None:

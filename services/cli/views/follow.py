@@ -26,7 +26,9 @@ class RoundLines:
         """Yield the lines about a round."""
         hour = utc(outcome.hour_s)
         if outcome.is_left:
-            yield f"{hour}: another follower has done it"
+            until_s = outcome.left_until_s
+            has = "done it" if until_s is None else f"begun it, and may take until {utc(int(until_s))}"
+            yield f"{hour}: another follower has {has}"
             return
         if outcome.error:
             yield f"[red]{escape(f'{hour}: {outcome.error}')}[/red]"

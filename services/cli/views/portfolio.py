@@ -14,7 +14,6 @@ from backcast.gateway.v1.portfolio_service_pb2 import (
     PortfolioSummary,
     RunPortfolioResponse,
 )
-from backcast_engine.interval import Interval
 from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.portfolio_tables import (
@@ -22,10 +21,17 @@ from services.cli.views.portfolio_tables import (
     benchmark_line,
     correlation_lines,
     cryptos_table,
+    never_entered_line,
     skipped_line,
     without_candles_line,
 )
-from services.cli.views.request import execution_words, percent, strategy_words
+from services.cli.views.request import (
+    execution_words,
+    interval_of,
+    percent,
+    strategy_words,
+    window_words,
+)
 from services.cli.views.result_tables import months_table, sparkline
 from services.cli.views.trades_table import trades_table
 
@@ -90,22 +96,7 @@ class PortfolioView:
         spec, self._run_id = started.request.spec, started.run_id
         self._crypto_count = started.crypto_count
         self._capital = spec.execution.initial_capital
-        start, end = (
-            time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
-            for time in (spec.start_time, spec.end_time)
-        )
-        say(
-            self._console,
-            "\n".join(
-                (
-                    *_strategies_words(spec.strategies),
-                    f"one account, {counted(started.crypto_count, 'crypto')}, "
-                    f"{tuple(Interval)[spec.interval - 1].value} candles from {start} to {end} (UTC)",
-                    places_words(spec),
-                    execution_words(spec.execution),
-                )
-            ),
-        )
+        say(self._console, portfolio_words(spec, started.crypto_count))
         for line in (left_out_line(started.left_out), later_line(started.cryptos_with_later_candles)):
             if line:
                 say(self._console, line)
@@ -113,7 +104,11 @@ class PortfolioView:
     def _show_result(self, result: portfolio_pb2.PortfolioResult) -> None:
         width = self._console.width
         self._console.print(account_table(width, result))
-        for line in (benchmark_line(result), skipped_line(result), without_candles_line(result)):
+        for line in (
+            benchmark_line(result),
+            never_entered_line(result) or skipped_line(result),
+            without_candles_line(result),
+        ):
             if line:
                 say(self._console, line)
         most = _MOST_ROWS if self._console.is_terminal else len(result.cryptos)
@@ -143,6 +138,19 @@ class PortfolioView:
         return line
 
 
+def portfolio_words(spec: portfolio_pb2.PortfolioSpec, crypto_count: int) -> str:
+    """Return the parameters of a portfolio, in a few lines."""
+    return "\n".join(
+        (
+            *_strategies_words(spec.strategies),
+            f"one account, {counted(crypto_count, 'crypto')}, {interval_of(spec).value} candles "
+            f"{window_words(spec)}",
+            places_words(spec),
+            execution_words(spec.execution),
+        )
+    )
+
+
 def _strategies_words(strategies: Sequence[portfolio_pb2.WeightedStrategy]) -> Iterable[str]:
     for each in strategies:
         weight = f"{percent(each.weight)} " if len(strategies) > 1 else ""
@@ -150,10 +158,11 @@ def _strategies_words(strategies: Sequence[portfolio_pb2.WeightedStrategy]) -> I
 
 
 def places_words(spec: portfolio_pb2.PortfolioSpec) -> str:
-    """Return how the account is divided, in one line."""
-    words = [counted(spec.max_positions, "place")]
-    if len(spec.strategies) > 1:
-        words[0] += " of each strategy"
+    """Return how the account is divided, in one line; fields that are not set are left out."""
+    words = []
+    if spec.HasField("max_positions"):
+        of_each = " of each strategy" if len(spec.strategies) > 1 else ""
+        words.append(counted(spec.max_positions, "place") + of_each)
     if spec.size == portfolio_pb2.PORTFOLIO_SIZE_EQUAL:
         words.append("equal shares")
     if spec.HasField("rank"):

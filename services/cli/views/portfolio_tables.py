@@ -74,6 +74,15 @@ def skipped_line(result: portfolio_pb2.PortfolioResult) -> str:
     return f"skipped entries: {', '.join(told) or 'none'}"
 
 
+def never_entered_line(result: portfolio_pb2.PortfolioResult) -> str | None:
+    """Return that no entry was ever asked for; None if any was, also one that was skipped."""
+    asked = any(
+        crypto.trade_count + crypto.open_trade_count + sum(getattr(crypto.skipped, name) for name in _SKIPPED)
+        for crypto in result.cryptos
+    )
+    return None if asked or not result.cryptos else "[yellow]no entry was ever true on any crypto[/yellow]"
+
+
 def without_candles_line(result: portfolio_pb2.PortfolioResult) -> str | None:
     """Return which cryptos have no candle in the window; None if all have some."""
     symbols = result.without_candles

@@ -4,6 +4,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1 import execution_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast_engine.interval import Interval
 from services.cli.views.console import counted
@@ -20,7 +21,7 @@ _DIRECTIONS = {
 }
 
 
-def window_words(spec: BacktestSpec) -> str:
+def window_words(spec: BacktestSpec | PortfolioSpec) -> str:
     """Return the window of a backtest, as "from 2024-01-01 to 2025-01-01 (UTC)"."""
     start, end = (
         time.ToDatetime().strftime("%Y-%m-%d %H:%M").removesuffix(" 00:00")
@@ -38,7 +39,7 @@ def run_words(spec: BacktestSpec, crypto_count: int) -> str:
     )
 
 
-def interval_of(spec: BacktestSpec) -> Interval:
+def interval_of(spec: BacktestSpec | PortfolioSpec) -> Interval:
     """Return the length of the candles."""
     return tuple(Interval)[spec.interval - 1]
 

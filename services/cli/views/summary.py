@@ -12,6 +12,7 @@ from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
 
 _METRICS = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
+NEVER_TRADED = "[yellow]no crypto traded: the entry was never true, or could never be filled[/yellow]"
 _MOST_WITH_BREAKS = 5
 # Coverage of the window below which a warning is shown; exchanges' maintenance explains smaller gaps.
 _ALL_BUT_GAPS = 0.98
@@ -56,6 +57,8 @@ def summary_lines(summary: run_events_pb2.RunSummary) -> str:
         f"[bold]{progress.completed:,} of {progress.total:,} in {elapsed:.3f} s[/bold], "
         f"{progress.from_cache:,} from the cache{failed}"
     )
+    if 0 < progress.completed == summary.cryptos_without_trades:
+        lines.append(NEVER_TRADED)
     if summary.cache_state == run_events_pb2.CACHE_STATE_UNAVAILABLE:
         lines.append("[yellow]the cache does not answer: results were computed and not kept[/yellow]")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from services.cli.views.best_rows import BestRows
 from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
+from services.cli.views.summary import NEVER_TRADED
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
 from services.cli.views.sweep_words import (
@@ -160,6 +161,8 @@ class SweepView:
         self._show_counts(summary)
         if not self._best:
             say(self._console, f"no trial has a rank by {heading_of(self._metric)}")
+            if not self._rows.has_trades and not self._started.request.fold_count:
+                say(self._console, NEVER_TRADED)
         elif summary.HasField("selection_bias"):
             say(self._console, selection_bias_words(summary, self._metric))
         if self._started.request.WhichOneof("cut") and self._best and not summary.winner.test.ListFields():

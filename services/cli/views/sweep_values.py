@@ -1,10 +1,12 @@
 """The values of a sweep's ranges as its tables show them: a name and a text for each value."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
 from backcast.backtest.v1 import execution_pb2
+from backcast.backtest.v1.sweep_pb2 import ExecutionRange, ParameterRange
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
 from backcast_engine.interval import Interval
 from services.cli.views.request import percent
@@ -31,17 +33,24 @@ class Dimension:
 def dimensions_of(request: SweepBacktestsRequest) -> list[Dimension]:
     """Return the dimensions of a sweep that has started, in the order of a combination's `value_indexes`."""
     intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
-    parameters = [Dimension("interval", intervals)] if intervals else []
-    parameters += [
+    first = [Dimension("interval", intervals)] if intervals else []
+    return first + range_dimensions(request.ranges, request.execution_ranges)
+
+
+def range_dimensions(
+    ranges: Iterable[ParameterRange], execution_ranges: Iterable[ExecutionRange]
+) -> list[Dimension]:
+    """Return the dimensions of ranges of parameters, then of ranges of the execution."""
+    parameters = [
         Dimension(one.name, tuple(value.string_value or f"{value.number_value:g}" for value in one.values))
-        for one in request.ranges
+        for one in ranges
     ]
     settings = [
         Dimension(
             _NAMES.get(one.name, one.name.replace("_", " ")),
             tuple(_setting(value) or _USUAL.get(one.name, "") for value in one.values),
         )
-        for one in request.execution_ranges
+        for one in execution_ranges
     ]
     return parameters + settings
 

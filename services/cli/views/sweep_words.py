@@ -3,6 +3,7 @@
 import math
 
 from backcast.backtest.v1.execution_pb2 import Execution
+from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
@@ -34,7 +35,7 @@ def started_words(started: SweepStarted) -> str:
     if count := started.skipped_combination_count:
         skipped = f" ({count:,} more {'conflicts' if count == 1 else 'conflict'})"
     return (
-        f"{_fixed_words(request)}sweeping {'; '.join(map(_range_words, dimensions_of(request)))}\n"
+        f"{_fixed_words(request)}sweeping {'; '.join(map(range_words, dimensions_of(request)))}\n"
         f"{counted(started.combination_count, 'combination')}{skipped}{_search_words(request)} × "
         f"{counted(len(request.symbols), 'crypto')}, "
         f"{interval}candles from {start} to {end} (UTC){_cut_words(request)}\n"
@@ -44,7 +45,11 @@ def started_words(started: SweepStarted) -> str:
 
 def selection_bias_words(summary: sweep_pb2.SweepSummary, metric: str) -> str:
     """Return the verdict on the winner, chosen by `metric`: its Sharpe ratio against selection bias."""
-    bias, winner = summary.selection_bias, summary.winner.train
+    return bias_words(summary.selection_bias, summary.winner.train, metric)
+
+
+def bias_words(bias: sweep_pb2.SelectionBias, winner: Metrics, metric: str) -> str:
+    """Return the verdict on a winner of these metrics, chosen by `metric`."""
     by = "" if metric == "sharpe_ratio" else f"by {heading_of(metric)} "
     trials = counted(bias.trial_count, "trial")
     if not (bias.HasField("expected_maximum_sharpe_ratio") and winner.HasField("sharpe_ratio")):
@@ -132,7 +137,8 @@ def _search_words(request: SweepBacktestsRequest) -> str:
     return f" of {every:,} ({how}, seed {request.search.seed})"
 
 
-def _range_words(one: Dimension) -> str:
+def range_words(one: Dimension) -> str:
+    """Return a dimension with its values, at most some of them."""
     values = one.values
     shown = values if len(values) <= _MOST_VALUES else [*values[:2], "…", values[-1]]
     return f"{one.name} {', '.join(shown)}"

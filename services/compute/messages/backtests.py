@@ -1,6 +1,6 @@
 """Reads requests for backtests and series, and what sweeps have in common with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
@@ -60,6 +60,13 @@ def read_others(refs: Sequence[pb.CryptoRef], violations: Violations) -> tuple[D
     return tuple(_read_refs({f"other_cryptos[{index}]": each for index, each in enumerate(refs)}, violations))
 
 
+def check_others(symbols: Iterable[str], others: Iterable[DataVersion], violations: Violations) -> None:
+    """Add a violation where some of the other cryptos that the rules look at are missing."""
+    if missing := set(symbols) - {each.symbol for each in others}:
+        reason = f"must have {', '.join(sorted(missing))}, at which the rules look"
+        violations.add(Violation("other_cryptos", reason))
+
+
 def _read_refs(refs: Mapping[str, pb.CryptoRef], violations: Violations) -> list[DataVersion]:
     cryptos: dict[str, DataVersion] = {}
     for path, ref in refs.items():
@@ -87,7 +94,6 @@ def _read_backtest(spec: BacktestSpec, others: Sequence[DataVersion], violations
     violations.add(*execution.violations())
     faults = strategy.violations() or strategy.interval_violations(interval)
     violations.add(*faults)
-    if not faults and (missing := set(strategy.other_symbols) - {each.symbol for each in others}):
-        reason = f"must have {', '.join(sorted(missing))}, at which the strategy looks"
-        violations.add(Violation("other_cryptos", reason))
+    if not faults:
+        check_others(strategy.other_symbols, others, violations)
     return Backtest(strategy, interval, window, execution)

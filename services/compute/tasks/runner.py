@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -128,6 +129,31 @@ class TaskRunner:
         except Exception as error:
             _log.error("call of a worker failed", exc_info=error)
             raise Internal(_INTERNAL) from error
+
+    async def calls(
+        self, fn: Callable[[_Argument], _Value], arguments: Iterable[_Argument]
+    ) -> AsyncGenerator[tuple[int, _Value | BackcastError]]:
+        """Have workers call `fn` for each argument, as many at once as there are workers.
+
+        Yields the number of an argument, and what `call` returns for it or the BackcastError that it raises,
+        as the calls end. Closing the iterator cancels those that have not. Raises what else `call` raises.
+        """
+        waiting, most = enumerate(arguments), await self._workers.capacity()
+        running: dict[asyncio.Task[_Value], int] = {}
+        try:
+            while True:
+                for number, argument in islice(waiting, most - len(running)):
+                    running[asyncio.create_task(self.call(fn, argument))] = number
+                if not running:
+                    return
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    number, error = running.pop(task), task.exception()
+                    yield number, error if isinstance(error, BackcastError) else task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
 
 _TasksOf = Callable[[DataVersion], Iterable[Task]]

@@ -38,6 +38,15 @@ _SERVER_SETTINGS = {
     "timescaledb.max_tuples_decompressed_per_dml_transaction": "0",
 }
 
+# InternalClientError: the server ended the session while nobody waited for an answer, and the driver has not
+# closed the connection yet.
+_CONNECTION_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 # Attempts of a transaction that is aborted because of a deadlock.
 ATTEMPTS = 5
 
@@ -119,6 +128,10 @@ class Database:
             with self._heartbeat.ending(connection.terminate):
                 try:
                     yield connection
+                except asyncpg.InternalClientError:
+                    # The server has ended the session; the pool would lend the connection until it is closed.
+                    connection.terminate()
+                    raise
                 finally:
                     await self._pool.release(connection)
 
@@ -205,5 +218,5 @@ def _named_errors() -> Iterator[None]:
         raise Contended("the database is busy with the same candles: try again") from error
     except asyncpg.QueryCanceledError as error:
         raise DatabaseUnavailable("the database took too long") from error
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    except _CONNECTION_LOST as error:
         raise DatabaseUnavailable("the database does not answer") from error

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from services.rpc.client_stream import response_of
+from services.rpc.server_stream import next_message
 from services.rpc.status import is_cut_off, of_passed_deadline, unanswered
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _pass_stream(call_on: Any) -> Any:
     async def passed(request: "bytes | AsyncIterator[bytes]", context: "_Context") -> AsyncIterator[bytes]:
         call = call_on(request, timeout=context.time_remaining())
         try:
-            async for message in call:
+            while (message := await next_message(call)) is not grpc.aio.EOF:
                 yield message
         except grpc.aio.AioRpcError as error:
             await _end(context, error)

@@ -1,5 +1,6 @@
 """The handler of backcast.gateway.v1.PortfolioService: parses requests, starts runs, streams their events."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,15 +11,20 @@ import grpc
 from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.gateway.v1 import portfolio_service_pb2 as pb
 from backcast.gateway.v1 import portfolio_service_pb2_grpc
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import SingleFlight
+from services.gateway.messages.portfolio_sweeps import portfolio_sweep_request_from
 from services.gateway.messages.portfolios import portfolio_request_from
 from services.gateway.messages.runs import check_run_id
 from services.gateway.planning.portfolio_plan import PortfolioPlan, make_portfolio_plan
+from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan, make_portfolio_sweep_plan
 from services.gateway.runs.admission import RequestSize
+from services.gateway.runs.event_log import logged
 from services.gateway.runs.portfolio_events import PortfolioEvents
 from services.gateway.runs.start import RunStarter
+from services.gateway.sweeps.portfolio_sweep_events import PortfolioSweepEvents
 from services.gateway.upstream.compute import ComputeClient
 from services.gateway.upstream.market import Market
 from services.wire.backtests import spec_fields_named
@@ -54,7 +60,11 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
         run: grpc.RpcMethodHandler[Any, Any] = grpc.unary_stream_rpc_method_handler(
             self.RunPortfolio, pb.RunPortfolioRequest.FromString
         )
-        server.add_registered_method_handlers(SERVICE_NAME, {"RunPortfolio": run})
+        sweep: grpc.RpcMethodHandler[Any, Any] = grpc.unary_stream_rpc_method_handler(
+            self.SweepPortfolios, SweepPortfoliosRequest.FromString
+        )
+        methods = {"RunPortfolio": run, "SweepPortfolios": sweep}
+        server.add_registered_method_handlers(SERVICE_NAME, methods)
 
     async def RunPortfolio(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
         self, request: pb.RunPortfolioRequest, context: "_Context"
@@ -75,7 +85,34 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
             async for event in logged:
                 yield event.serialized
 
+    async def SweepPortfolios(  # type: ignore[override]  # noqa: N802  # serialized; the RPC's name
+        self, request: SweepPortfoliosRequest, context: "_Context"
+    ) -> AsyncGenerator[bytes]:
+        """Stream the events of a sweep over portfolios."""
+        check_run_id(request, portfolio_sweep_request_from)
+        async with self._starter.start("SweepPortfolios", request.run_id, context) as start:
+            with spec_fields_named(PortfolioSpec):
+                plan = await self._sweep_plan(request)
+            size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
+            start.planned(plan.strategy_names, size)
+            sweep = PortfolioSweepEvents(
+                *(plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at)
+            )
+            run = start.run(lambda: logged(sweep.events()))
+        async with aclosing(run.watch()) as events:
+            async for event in events:
+                yield event.serialized
+
+    async def _sweep_plan(self, request: SweepPortfoliosRequest) -> PortfolioSweepPlan:
+        # Threads read thousands of values: other clients are served meanwhile.
+        asked = await asyncio.to_thread(portfolio_sweep_request_from, request)
+        possible = await asyncio.to_thread(asked.grid.possible)
+        run = asked.planned_run
+        known = await self._market.cryptos(run.listed_symbols, run.seen_before_s)
+        return make_portfolio_sweep_plan(asked, possible, known, int(time.time()))
+
     async def _plan(self, request: pb.RunPortfolioRequest) -> PortfolioPlan:
         asked = portfolio_request_from(request)
-        known = await self._market.cryptos(list(asked.run.symbols), asked.run.seen_before_s)
+        run = asked.planned_run
+        known = await self._market.cryptos(run.listed_symbols, run.seen_before_s)
         return make_portfolio_plan(asked, known, int(time.time()))

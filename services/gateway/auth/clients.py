@@ -45,6 +45,8 @@ _NEEDED = {
     "backcast.marketdata.v1.MarketDataService/DeleteCrypto": {Right.ADMIN},
     "backcast.marketdata.v1.FeedService": {Right.IMPORT},
     "backcast.marketdata.v1.FeedService/ListFeeds": {Right.RUN},
+    "backcast.marketdata.v1.FetchService": {Right.IMPORT},
+    "backcast.marketdata.v1.FetchService/ListFetches": {Right.RUN},
     "grpc.channelz.v1.Channelz": {Right.ADMIN},
     "grpc.reflection.v1.ServerReflection": set(Right),
     "grpc.reflection.v1alpha.ServerReflection": set(Right),

@@ -3,14 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
-from backcast_engine import ENGINE_VERSION, Backtest, Execution
+from backcast_engine import ENGINE_VERSION, Backtest, Execution, Window
 from backcast_engine.interval import Interval
+from backcast_engine.portfolio import Portfolio
 from backcast_engine.sweep import SETTINGS, Grid
 from services.gateway.planning.crypto_data import CryptoData
-from services.gateway.planning.portfolio_plan import PortfolioPlan
+from services.gateway.planning.run_plan import RunPlan
 from services.gateway.planning.sweep_plan import SweepPlan
 
 # Increase it whenever results are cached as another message than before.
@@ -79,11 +80,7 @@ class OtherData:
     def _part(self, fingerprints: Mapping[str, str]) -> bytes:
         return _json(
             [
-                [
-                    other.symbol,
-                    other.fingerprint_of_result(fingerprints.get(other.symbol, other.fingerprint)),
-                    complete_until_s(self._backtest, other),
-                ]
+                [other.symbol, _seen_in(other, fingerprints), complete_until_s(self._backtest, other)]
                 for other in self._others
             ]
         )
@@ -164,33 +161,57 @@ def _values_of(grid: Grid) -> list[Sequence[Any]]:
 
 
 class PortfolioKeys:
-    """Keys of the result of one portfolio, which depends on the data of all of its cryptos."""
+    """Keys of the results of portfolios on the same cryptos, whose data each of them depends on.
 
-    def __init__(self, plan: PortfolioPlan) -> None:
-        self._plan = plan
-        portfolio = plan.portfolio
-        parts = {field.name: getattr(portfolio, field.name) for field in fields(portfolio)}
-        self._common = {
-            **parts,
-            "engine": ENGINE_VERSION,
-            "strategies": [
-                [each.strategy.name, asdict(each.strategy), each.weight] for each in portfolio.strategies
-            ],
-            "interval": portfolio.interval.value,
-            "window": asdict(portfolio.window),
-            "execution": _parts_of_execution(portfolio.execution),
-            "rank": None if portfolio.rank is None else asdict(portfolio.rank),
-            "rebalancing": None if portfolio.rebalancing is None else asdict(portfolio.rebalancing),
-        }
+    `run` is a run of these cryptos, and of the others that the portfolios look at.
+    """
 
-    def key(self, fingerprints: Mapping[str, str]) -> str:
-        """Return the key of the result; `fingerprints` are those of the candles that the window sees."""
-        backtest = self._plan.run.backtest
+    def __init__(self, run: RunPlan, cryptos: Sequence[CryptoData]) -> None:
+        self._run, self._cryptos = run, cryptos
+        # Of the data that was listed, by window: many portfolios have one.
+        self._listed: dict[Window, list[object]] = {}
+
+    def key(self, portfolio: Portfolio, fingerprints: Mapping[str, str] | None = None) -> str:
+        """Return the key of a portfolio's result of data of these fingerprints, by symbol.
+
+        Where there is none, it is that of the data that was listed.
+        """
+        if fingerprints:
+            data = self._data(portfolio.window, fingerprints)
+        else:
+            data = self._listed.get(portfolio.window) or self._data(portfolio.window, {})
+            self._listed[portfolio.window] = data
+        return _PORTFOLIO_PREFIX + _digest([data, _parts_of_portfolio(portfolio)])
+
+    def _data(self, window: Window, fingerprints: Mapping[str, str]) -> list[object]:
+        backtest = replace(self._run.backtest, window=window)
         cryptos = [
-            [crypto.symbol, fingerprints[crypto.symbol], complete_until_s(backtest, crypto)]
-            for crypto in self._plan.cryptos
+            [crypto.symbol, _seen_in(crypto, fingerprints), complete_until_s(backtest, crypto)]
+            for crypto in self._cryptos
         ]
-        return _PORTFOLIO_PREFIX + _digest({**self._common, "cryptos": cryptos})
+        return [_digest(cryptos), OtherData(backtest, self._run.others).part(fingerprints).decode()]
+
+
+def _parts_of_portfolio(portfolio: Portfolio) -> dict[str, Any]:
+    """Return the parts of a portfolio, as JSON can have them."""
+    parts = {field.name: getattr(portfolio, field.name) for field in fields(portfolio)}
+    return {
+        **parts,
+        "engine": ENGINE_VERSION,
+        "strategies": [
+            [each.strategy.name, asdict(each.strategy), each.weight] for each in portfolio.strategies
+        ],
+        "interval": portfolio.interval.value,
+        "window": asdict(portfolio.window),
+        "execution": _parts_of_execution(portfolio.execution),
+        "rank": None if portfolio.rank is None else asdict(portfolio.rank),
+        "rebalancing": None if portfolio.rebalancing is None else asdict(portfolio.rebalancing),
+    }
+
+
+def _seen_in(crypto: CryptoData, fingerprints: Mapping[str, str]) -> str:
+    """Return the fingerprint of what the window sees in data of these fingerprints, by symbol."""
+    return crypto.fingerprint_of_result(fingerprints.get(crypto.symbol, crypto.fingerprint))
 
 
 def complete_until_s(backtest: Backtest, crypto: CryptoData) -> int | None:

@@ -1,5 +1,6 @@
 """Converts requests for portfolios to PortfolioRequest, and plans of portfolios back to requests."""
 
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.gateway.v1 import portfolio_service_pb2 as pb
 from backcast_engine.errors import Violations
 from services.domain.symbols import canonical_symbol
@@ -10,6 +11,7 @@ from services.gateway.messages.runs import (
     with_detail,
 )
 from services.gateway.planning.portfolio_plan import PortfolioPlan, PortfolioRequest
+from services.gateway.planning.run_plan import RunRequest
 from services.wire.portfolios import (
     portfolio_spec_to,
     read_rank,
@@ -21,9 +23,16 @@ from services.wire.portfolios import (
 
 def portfolio_request_from(request: pb.RunPortfolioRequest) -> PortfolioRequest:
     """Return what a client asks for; raise InvalidInput, naming every bad field."""
-    violations, spec = Violations(), request.spec
+    violations = Violations()
     run = with_detail(request, read_run_request(request, violations), violations)
-    asked = PortfolioRequest(
+    asked = read_portfolio(request.spec, run, violations)
+    violations.raise_if_any(asked.violations)
+    return asked
+
+
+def read_portfolio(spec: PortfolioSpec, run: RunRequest, violations: Violations) -> PortfolioRequest:
+    """Return a portfolio, with defaults for what cannot be read; `run` is what it has in common with runs."""
+    return PortfolioRequest(
         run=run,
         strategies=read_weighted_strategies(spec.strategies, violations),
         max_positions=spec.max_positions if spec.HasField("max_positions") else None,
@@ -34,8 +43,6 @@ def portfolio_request_from(request: pb.RunPortfolioRequest) -> PortfolioRequest:
         if spec.benchmark
         else "",
     )
-    violations.raise_if_any(asked.violations)
-    return asked
 
 
 def portfolio_started(plan: PortfolioPlan, run_id: str) -> pb.PortfolioStarted:

@@ -8,6 +8,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from backcast_engine import Detail, Strategy
 from backcast_engine.errors import InvalidInput, Violation, Violations
@@ -34,7 +35,8 @@ _Request = TypeVar(
     | pb.RunBacktestRequest
     | pb.SweepBacktestsRequest
     | pb.StreamSeriesRequest
-    | RunPortfolioRequest,
+    | RunPortfolioRequest
+    | SweepPortfoliosRequest,
 )
 
 # Stands for the strategy of a request that names none.
@@ -65,7 +67,8 @@ def results_per_event_from(value: int) -> int:
 
 
 def read_run_request(
-    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest, violations: Violations
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest | SweepPortfoliosRequest,
+    violations: Violations,
 ) -> RunRequest:
     """Return what runs, sweeps and portfolios have in common, with defaults for what cannot be read.
 
@@ -113,7 +116,11 @@ def _run_id_from(text: str) -> str:
 
 
 def _read(
-    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.RunBacktestRequest | RunPortfolioRequest,
+    request: pb.RunBacktestsRequest
+    | pb.SweepBacktestsRequest
+    | pb.RunBacktestRequest
+    | RunPortfolioRequest
+    | SweepPortfoliosRequest,
     symbols: Iterable[tuple[str, str]],
     exclude: Iterable[tuple[str, str]],
     violations: Violations,

@@ -79,8 +79,8 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
     request = pb.SweepBacktestsRequest(
         symbols=run.symbols,
         spec=run.spec,
-        ranges=ranges_to(asked.grid),
-        execution_ranges=execution_ranges_to(asked.grid),
+        ranges=ranges_to(asked.grid.names, asked.grid.values),
+        execution_ranges=execution_ranges_to(asked.grid.settings),
         intervals=map(interval_to, asked.grid.intervals),
         cache_mode=run.cache_mode,
         metric=metric_to(plan.metric),

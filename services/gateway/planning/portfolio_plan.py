@@ -1,7 +1,7 @@
 """A portfolio as requested, and as planned: defaults filled in, everything checked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backcast_engine import BreakRule, Detail, Execution, Window
 from backcast_engine.errors import Violation, Violations
@@ -13,7 +13,6 @@ from backcast_engine.portfolio import (
     WeightedStrategy,
 )
 from backcast_engine.rules import Expression
-from backcast_engine.rules.check import located_other_candles
 from services.domain.errors import TooLarge
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, unknown_symbols
@@ -51,23 +50,30 @@ class PortfolioRequest:
         # Both check the execution.
         fields = {violation.field for violation in found}
         found += [each for each in run.violations_beside_strategy() if each.field not in fields]
-        if self.size is PortfolioSize.EQUAL and _has_size(run.execution):
-            found.append(Violation("size", "is an equal share, and the execution names another size"))
+        found += self._size_conflicts()
         if run.execution.break_rule is BreakRule.SPLIT:
             reason = "a portfolio has no results of parts: close, instead of split, trades the same"
             found.append(Violation("execution.break_rule", reason))
-        return found + self._other_cryptos_violations()
+        return found
 
-    def _other_cryptos_violations(self) -> list[Violation]:
-        reason = "a portfolio cannot look at other cryptos: only at longer candles of its own"
-        located = [
-            (f"strategies[{index}].{path}", candles)
-            for index, each in enumerate(self.strategies)
-            for path, candles in each.strategy.located_other_candles()
-        ]
-        if self.rank is not None:
-            located += located_other_candles(self.rank, "rank")
-        return [Violation(field, reason) for field, candles in located if candles.symbol]
+    def conflicts(self) -> list[Violation]:
+        """Return violations between values that are each right by themselves."""
+        portfolio = self.portfolio((), Window(0, 0))
+        found = self._size_conflicts() + portfolio.rebalancing_conflicts()
+        for index, each in enumerate(self.strategies):
+            found += each.strategy.conflicts(f"strategies[{index}].strategy.{each.strategy.name}")
+        return found
+
+    def _size_conflicts(self) -> list[Violation]:
+        if self.size is not PortfolioSize.EQUAL or not _has_size(self.run.execution):
+            return []
+        return [Violation("size", "is an equal share, and the execution names another size")]
+
+    @property
+    def planned_run(self) -> RunRequest:
+        """The run of a valid portfolio, with all other candles that its strategies and its rank look at."""
+        portfolio = self.portfolio(list(self.run.symbols), Window(0, 0))
+        return replace(self.run, also_seen=tuple(portfolio.located_other_candles()))
 
     def portfolio(self, symbols: Sequence[str], window: Window) -> Portfolio:
         """Return the portfolio of cryptos, whose defaults depend on them."""
@@ -116,22 +122,23 @@ class PortfolioPlan:
 
 
 def make_portfolio_plan(request: PortfolioRequest, known: list[CryptoData], now_s: int) -> PortfolioPlan:
-    """Return the plan for `request`; `known` are the cryptos of its symbols, or all of them.
+    """Return the plan for `request`; `known` are the cryptos of its `planned_run`, or all of them.
 
     `now_s` is the present in Unix seconds. Raises InvalidInput, naming the fields, for what cannot be done;
     TooLarge where there would be too many candles; Refused where there is no data at all, or none in the
     window.
     """
     violations = Violations()
-    violations.add(*request.violations(), *unknown_symbols(request.run, known))
+    asked = request.planned_run
+    violations.add(*request.violations(), *unknown_symbols(asked, known))
     violations.raise_if_any()
-    run = make_plan(request.run, known, now_s)
+    run = make_plan(asked, known, now_s)
     cryptos = sorted(run.cryptos, key=lambda crypto: crypto.symbol)
     symbols = [crypto.symbol for crypto in cryptos]
     portfolio = request.portfolio(symbols, run.backtest.window)
     violations.add(*portfolio.violations(symbols))
     violations.raise_if_any()
-    _check_candles(portfolio, len(cryptos))
+    check_candles(portfolio, len(cryptos))
     return PortfolioPlan(run, cryptos, portfolio)
 
 
@@ -141,7 +148,8 @@ def _has_size(execution: Execution) -> bool:
     return any(getattr(execution, name) != getattr(_USUAL, name) for name in names)
 
 
-def _check_candles(portfolio: Portfolio, cryptos: int) -> None:
+def check_candles(portfolio: Portfolio, cryptos: int) -> None:
+    """Raise TooLarge where a portfolio of so many cryptos has too many candles."""
     window, legs = portfolio.window, cryptos * len(portfolio.strategies)
     candles = (window.end_s - window.start_s) // portfolio.interval.seconds
     if candles * legs > MAX_CANDLES:

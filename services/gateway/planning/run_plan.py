@@ -1,6 +1,6 @@
 """A run as requested, and as planned: defaults filled in, everything checked."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -11,6 +11,7 @@ from backcast_engine.curves import FEWEST_POINTS
 from backcast_engine.errors import ErrorReason, InvalidInput, Refused, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.near_names import no_such_crypto
+from backcast_engine.rules import OtherCandles
 from backcast_engine.times import LATEST_S, utc
 from services.gateway.planning.crypto_data import CryptoData
 
@@ -38,7 +39,8 @@ class RunRequest:
 
     `symbols` and `exclude` map each symbol to the request's field that named it; no symbols means all. A
     start or end (Unix seconds) that was left out is None. `results_per_event` is the maximum number of
-    results in one event.
+    results in one event. `also_seen` are other candles that are looked at beside those of the strategy, with
+    the path of each part that does.
     """
 
     symbols: dict[str, str]
@@ -52,6 +54,7 @@ class RunRequest:
     curve_points: int
     cache_mode: CacheMode
     results_per_event: int = 1
+    also_seen: tuple[tuple[str, OtherCandles], ...] = ()
 
     @property
     def seen_before_s(self) -> int | None:
@@ -64,7 +67,18 @@ class RunRequest:
     @property
     def listed_symbols(self) -> list[str]:
         """The cryptos that have to be known to plan it, and those that its rules look at; none means all."""
-        return list(dict.fromkeys((*self.symbols, *self.strategy.other_symbols))) if self.symbols else []
+        return list(dict.fromkeys((*self.symbols, *self.other_symbols))) if self.symbols else []
+
+    @property
+    def other_symbols(self) -> list[str]:
+        """The other cryptos that the rules look at, each once."""
+        symbols = (candles.symbol for _, candles in self.located_other_candles())
+        return list(dict.fromkeys(filter(None, symbols)))
+
+    def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
+        """Yield the other candles that valid rules look at, and the path of each part that does."""
+        yield from self.strategy.located_other_candles()
+        yield from self.also_seen
 
     def same_plan_s(self, now_s: int) -> range:
         """Return the seconds, `now_s` among them, at which it has the same plan, of the same cryptos."""
@@ -171,7 +185,7 @@ def unknown_symbols(request: RunRequest, known: list[CryptoData]) -> list[Violat
     ]
     unknown += [
         Violation(f"{field}.symbol", no_such_crypto(candles.symbol, by_symbol))
-        for field, candles in request.strategy.located_other_candles()
+        for field, candles in request.located_other_candles()
         if by_symbol and candles.symbol and candles.symbol not in by_symbol
     ]
     return unknown[:_VIOLATIONS_SHOWN]
@@ -199,7 +213,7 @@ def _others(request: RunRequest, known: list[CryptoData], window: Window) -> tup
     """
     by_symbol = {crypto.symbol: crypto for crypto in known}
     violations = Violations()
-    for field, candles in request.strategy.located_other_candles():
+    for field, candles in request.located_other_candles():
         if not candles.symbol:
             continue
         crypto, interval = by_symbol[candles.symbol], candles.interval or request.interval
@@ -210,7 +224,7 @@ def _others(request: RunRequest, known: list[CryptoData], window: Window) -> tup
             reason = f"{crypto.symbol} has candles from {first} to {last}, none of which the window sees"
             violations.add(Violation(f"{field}.symbol", reason))
     violations.raise_if_any()
-    return tuple(by_symbol[symbol] for symbol in request.strategy.other_symbols)
+    return tuple(by_symbol[symbol] for symbol in request.other_symbols)
 
 
 def _not_to_exclude(symbol: str, possible: Collection[str], named: bool) -> str:

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.status_pb2 import Status
 
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
-from backcast.compute.v1.compute_service_pb2 import ComputePortfolioResponse
+from backcast.compute.v1.compute_service_pb2 import ComputePortfoliosResponse
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast.gateway.v1 import portfolio_service_pb2 as pb
 from services.gateway.cache.connection import CacheUnavailable
@@ -51,8 +51,8 @@ class PortfolioEvents:
         self._compute = compute
         self._report = report
         self._arrived_at = arrived_at
-        self._keys = PortfolioKeys(plan)
-        self._key = self._keys.key({crypto.symbol: crypto.seen_fingerprint for crypto in plan.cryptos})
+        self._keys = PortfolioKeys(plan.run, plan.cryptos)
+        self._key = self._keys.key(plan.portfolio)
         # The number of the last event, and events that are not yielded yet.
         self._events = 0
         self._made: deque[LoggedEvent] = deque()
@@ -107,7 +107,8 @@ class PortfolioEvents:
         not read the cache, through which they share it.
         """
         if self._cache.is_read:
-            versions = {self._key: ",".join(crypto.fingerprint for crypto in self._plan.cryptos)}
+            data = (*self._plan.cryptos, *self._plan.run.others)
+            versions = {self._key: ",".join(crypto.fingerprint for crypto in data)}
             try:
                 async with aclosing(self._single_flight.outcomes(versions, self._outcomes)) as lists:
                     async for outcomes in lists:
@@ -138,7 +139,8 @@ class PortfolioEvents:
         It is saved under the key of the versions that it was computed from.
         """
         plan = self._plan
-        async with aclosing(self._compute.portfolio(plan.portfolio, plan.cryptos)) as responses:
+        found = self._compute.portfolios([plan.portfolio], plan.cryptos, plan.run.others)
+        async with aclosing(found) as responses:
             async for response in responses:
                 if response.HasField("failure"):
                     yield [Computed(self._key, failure=response.failure)]
@@ -148,14 +150,9 @@ class PortfolioEvents:
                     self._make_progress(response.completed_crypto_count)
                     yield []
 
-    def _saved_as(self, response: ComputePortfolioResponse) -> str:
+    def _saved_as(self, response: ComputePortfoliosResponse) -> str:
         newer = {crypto.symbol: crypto.fingerprint for crypto in response.newer_cryptos}
-        return self._keys.key(
-            {
-                crypto.symbol: crypto.fingerprint_of_result(newer.get(crypto.symbol, crypto.fingerprint))
-                for crypto in self._plan.cryptos
-            }
-        )
+        return self._keys.key(self._plan.portfolio, newer)
 
     def _take(self, result: ComputedResult | None, failure: Status | None, *, from_cache: bool) -> None:
         if result is None:

@@ -28,15 +28,26 @@ def selection_bias_message(
 ) -> pb.SelectionBias:
     """Return the selection bias of the best `trial` of the train part; `winner` are its returns there."""
     ratios = table.counted_in_window("sharpe_ratio", 0)
-    ratios = ratios[~np.isnan(ratios)]
+    interval = plan.run.backtest.interval
+    if trial is not None:
+        interval = plan.backtest(trial // len(plan.cryptos), plan.folds[0].train).interval
+    return bias_of_best(ratios[~np.isnan(ratios)], winner, interval)
+
+
+def bias_of_best(
+    ratios: NDArray[np.float64], winner: ReturnShape | None, interval: Interval
+) -> pb.SelectionBias:
+    """Return the selection bias of the best of trials with these Sharpe ratios per year, shape (trials,).
+
+    `winner` are the returns of the best at candles of length `interval`; None where they are not known.
+    """
     bias = pb.SelectionBias(trial_count=len(ratios))
     expected = _expected_maximum(ratios)
     if expected is not None:
         bias.expected_maximum_sharpe_ratio = expected
         deflated = None
-        if winner and trial is not None:
-            backtest = plan.backtest(trial // len(plan.cryptos), plan.folds[0].train)
-            deflated = deflated_sharpe_ratio(winner, expected / _root_of_candles(backtest.interval))
+        if winner:
+            deflated = deflated_sharpe_ratio(winner, expected / _root_of_candles(interval))
         if deflated is not None:
             bias.deflated_sharpe_ratio = deflated
     return bias

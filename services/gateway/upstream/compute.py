@@ -125,12 +125,12 @@ class ComputeClient:
                         for crypto, wanted in missing.values()
                     ],
                     spec=spec_to(sweep.grid.base, sweep.interval, whole, sweep.execution),
-                    ranges=ranges_to(sweep.grid),
+                    ranges=ranges_to(sweep.grid.names, sweep.grid.values),
                     windows=map(window_to, sweep.windows),
                     chunk_size=chunk_size,
                     stretches=sweep.stretches,
                     other_cryptos=map(_crypto_ref, others),
-                    execution_ranges=execution_ranges_to(sweep.grid),
+                    execution_ranges=execution_ranges_to(sweep.grid.settings),
                     positions=positions,
                 ),
                 metadata=outgoing_metadata(),
@@ -141,23 +141,28 @@ class ComputeClient:
                 for outcome in outcomes_by_chunk(response, missing, chunk_size):
                     yield outcome
 
-    async def portfolio(
-        self, portfolio: Portfolio, cryptos: list[CryptoData]
-    ) -> AsyncGenerator[pb.ComputePortfolioResponse]:
-        """Yield the progress of a portfolio, and last its result, which is whole, or its failure.
+    async def portfolios(
+        self, portfolios: Sequence[Portfolio], cryptos: list[CryptoData], others: Sequence[CryptoData] = ()
+    ) -> AsyncGenerator[pb.ComputePortfoliosResponse]:
+        """Yield the progress of portfolios, and the result of each, which is whole, or its failure.
 
-        Where the stream breaks off, the progress begins anew.
+        They have the same detail, interval, window and rule for breaks. Their rules look at the cryptos
+        `others`. Where the stream breaks off, the progress begins anew.
         """
-        missing, begun = [portfolio], pb.ComputePortfolioResponse()
+        missing, begun = dict(enumerate(portfolios)), pb.ComputePortfoliosResponse()
+        asked: list[int] = []
 
-        def call() -> "UnaryStreamCall[Any, pb.ComputePortfolioResponse]":
-            begun.Clear()
-            return self._stub.ComputePortfolio(
-                pb.ComputePortfolioRequest(
+        def call() -> "UnaryStreamCall[Any, pb.ComputePortfoliosResponse]":
+            nonlocal begun
+            begun = pb.ComputePortfoliosResponse()
+            asked[:] = missing
+            return self._stub.ComputePortfolios(
+                pb.ComputePortfoliosRequest(
                     cryptos=map(_crypto_ref, cryptos),
-                    spec=portfolio_spec_to(portfolio),
-                    detail=detail_to(portfolio.detail),
-                    curve_points=portfolio.curve_points,
+                    specs=map(portfolio_spec_to, missing.values()),
+                    detail=detail_to(portfolios[0].detail),
+                    curve_points=portfolios[0].curve_points,
+                    other_cryptos=map(_crypto_ref, others),
                 ),
                 metadata=outgoing_metadata(),
             )
@@ -168,9 +173,14 @@ class ComputeClient:
                     yield response
                     continue
                 begun.MergeFrom(response)
-                if not response.result_continues:
-                    missing.clear()
-                    yield begun
+                if response.result_continues:
+                    continue
+                whole, begun = begun, pb.ComputePortfoliosResponse()
+                # A failure without a number is that of all that are missing.
+                for number in [asked[whole.portfolio]] if whole.HasField("portfolio") else [*missing]:
+                    del missing[number]
+                    whole.portfolio = number
+                    yield whole
 
 
 def complete_result(response: pb.ComputeBacktestsResponse, begun: ComputedResult) -> bool:

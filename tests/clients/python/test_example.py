@@ -54,7 +54,7 @@ async def test_a_sweep_prints_its_combinations(stack: LocalStack, cryptos: dict[
 
 async def test_a_portfolio_prints_its_account(stack: LocalStack, cryptos: dict[str, Candles]) -> None:
     out = await printed(stack, "portfolio", cryptos)
-    for column in ("total_return", "contribution", "positions"):
+    for column in ("total_return", "contribution", "position_count"):
         assert column in out
 
 

@@ -34,6 +34,10 @@ async def test_frames_of_a_portfolio_have_the_numbers_of_the_message(
     assert message == result
     assert portfolio.metrics.total_return == result.metrics.total_return
     assert portfolio.hold.total_return == result.hold.total_return
+    account = portfolio.account()
+    assert account["name"].tolist() == ["account", "hold"]
+    assert account["total_return"].tolist() == [result.metrics.total_return, result.hold.total_return]
+    assert np.isnan(account["alpha"]).all()
     assert frames["cryptos"]["symbol"].tolist() == sorted(cryptos)
     assert frames["cryptos"]["contribution"].tolist() == [each.contribution for each in result.cryptos]
     assert frames["cryptos"]["skipped_no_place"].tolist() == [
@@ -46,7 +50,7 @@ async def test_frames_of_a_portfolio_have_the_numbers_of_the_message(
     for name in ("equity", "drawdown", "cash", "exposure", "hold"):
         assert frames["equity"][name].tolist() == list(getattr(result.curve, name))
     assert frames["equity"]["time"].astype(np.int64).tolist() == list(result.curve.open_time_s)
-    assert frames["equity"]["positions"].tolist() == list(result.curve.position_count)
+    assert frames["equity"]["position_count"].tolist() == list(result.curve.position_count)
     assert len(frames["correlation"]["correlation"]) == len(result.correlation.values)
 
 

@@ -7,12 +7,24 @@ import pytest
 from backcast_engine.errors import InvalidInput, NotFound
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy, run_portfolio
 from backcast_engine.rules.nodes import CLOSE, call
+from backcast_engine.rules.parse import parse
+from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from tests.engine.inputs import FREE, make_candles
 from tests.engine.portfolio.requests import ordered, portfolio_of
 
 CANDLES = make_candles([100] * 3)
 GOOD = portfolio_of(CANDLES)
+
+
+# Each looks at as many as rules can.
+LOOKING_AROUND = tuple(
+    WeightedStrategy(
+        CustomRules(parse(" and ".join(f"close > close@C{number}{each}USDT" for each in range(8)), "entry")),
+        0.2,
+    )
+    for number in range(5)
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +44,10 @@ GOOD = portfolio_of(CANDLES)
         ({"strategies": (WeightedStrategy(Rsi(1)),)}, r"strategies\[0\]\.strategy\.rsi\.period: "),
         ({"execution": replace(FREE, fee_rate=-1.0)}, r"execution\.fee_rate: "),
         ({"rank": call("less", CLOSE, 3)}, r"rank: must be a number, not a condition"),
+        (
+            {"strategies": LOOKING_AROUND},
+            r"strategies: with the rank, they look at 40 other cryptos, at most 32",
+        ),
         ({"benchmark": "XUSDT"}, r"benchmark: XUSDT is not one of the cryptos"),
         ({"rebalancing": Rebalancing(0)}, r"rebalancing\.every: must be at least 1, not 0"),
         ({"rebalancing": Rebalancing(1, 2.0)}, r"rebalancing\.threshold: must be from 0 to 1, not 2"),

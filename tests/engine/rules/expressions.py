@@ -6,7 +6,7 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.interval import Interval
 from backcast_engine.rules.check import columns_of_expression, part_fault
 from backcast_engine.rules.functions import FUNCTIONS, Constant, Input, Kind
-from backcast_engine.rules.habits import impossible
+from backcast_engine.rules.impossible import impossible
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, OtherCandles, walk
 
 NUMBERS = st.one_of(
@@ -73,8 +73,9 @@ def _expressions(kind: Kind, parts: int) -> st.SearchStrategy[Expression]:
         comparisons = st.sampled_from(["less", "less_equal", "greater", "greater_equal", "crosses_above"])
         return st.builds(lambda name, *sides: Call(name, sides), comparisons, leaves, leaves)
     # The text of what can never hold is refused.
-    return _calls(kind, parts).filter(_may_hold)
+    return _calls(kind, parts).filter(may_hold)
 
 
-def _may_hold(condition: Expression) -> bool:
+def may_hold(condition: Expression) -> bool:
+    """Return whether no part of a condition is one that is refused because it never holds."""
     return not any(isinstance(node, Call) and impossible(node) for node in walk(condition))

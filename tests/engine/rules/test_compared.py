@@ -103,7 +103,7 @@ def test_what_follows_the_price_is_over_the_candles(series):
     ],
 )
 def test_what_does_not_follow_the_price_has_a_pane_of_its_own(series):
-    assert [pane for _, pane, _ in shown(f"{series} > open")] == [1]
+    assert [pane for _, pane, _ in shown(f"{series} < open")] == [1]
 
 
 def test_it_is_known_of_each_function_whether_it_follows_the_price():
@@ -152,8 +152,8 @@ def test_a_pane_does_not_join_what_is_compared_with_the_same_average_of_prices()
 
 
 def test_levels_are_the_numbers_that_a_series_is_compared_with():
-    entry = "rsi(14) < 30 and 20 < rsi(14) and crosses_below(rsi(14), 3 * -(2 + 8)) and sma(5) > 7"
-    assert shown(entry, "rsi(14) > 70") == [("rsi(14)", 1, (-30, 20, 30, 70)), ("sma(5)", 0, (7,))]
+    entry = "rsi(14) < 30 and 20 < rsi(14) and crosses_below(rsi(14), -5 * -(2 + 3)) and sma(5) > 7"
+    assert shown(entry, "rsi(14) > 70") == [("rsi(14)", 1, (20, 25, 30, 70)), ("sma(5)", 0, (7,))]
 
 
 def test_an_undefined_number_is_no_level_and_numbers_alone_are_no_series():

@@ -33,12 +33,15 @@ class DataService:
 
     async def age_turn(self, quote: str) -> None:
         """Have the turn of a feed been taken ten minutes earlier."""
+        await self.execute(
+            "UPDATE feeds SET turn_taken_at = turn_taken_at - INTERVAL '10 minutes' WHERE quote = $1", quote
+        )
+
+    async def execute(self, statement: str, *values: object) -> None:
+        """Execute a statement in the database."""
         connection = await asyncpg.connect(self.database_url)
         try:
-            await connection.execute(
-                "UPDATE feeds SET turn_taken_at = turn_taken_at - INTERVAL '10 minutes' WHERE quote = $1",
-                quote,
-            )
+            await connection.execute(statement, *values)
         finally:
             await connection.close()
 

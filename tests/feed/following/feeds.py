@@ -90,7 +90,7 @@ class FollowedExchange:
         """Lend a follower, whose clock is the exchange's or another one."""
         exchange, clock = self.stand_in.exchange, clock or self.clock
         async with Client(exchange, clock, self.stand_in.base_url) as client:
-            store = DataClient(channel, "data service", exchange.name, self.quote, name)
+            store = DataClient(channel, "data", exchange.name, self.quote, name)
             yield Follower(client, self.quote, store, clock, jitter=lambda: 0.0)
 
     @asynccontextmanager

@@ -1,7 +1,7 @@
 """Followers of the same feed take turns, and one that died is replaced."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 
@@ -11,11 +11,20 @@ from tests.feed.fetching import Store
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import START_S, FollowedExchange
 from tests.feed.stand_in import HOUR_S, serving
+from tests.waiting import LIMIT_S
 
 
 @pytest.fixture
 async def store(data: DataService) -> AsyncIterator[Store]:
     yield Store(MarketDataServiceStub(data.channel), "binance")
+
+
+async def ended(rounds: AsyncGenerator[Round]) -> Round:
+    """Return the outcome of an hour; who has to wait for the other one says so before."""
+    async with asyncio.timeout(LIMIT_S):
+        while not (outcome := await anext(rounds)).is_done:
+            assert outcome.is_left
+        return outcome
 
 
 async def test_two_followers_share_the_hours(data: DataService, store: Store) -> None:
@@ -28,7 +37,7 @@ async def test_two_followers_share_the_hours(data: DataService, store: Store) ->
         ):
             for hour in range(6):
                 exchange.set_hour(100 + hour)
-                outcomes += await asyncio.gather(anext(one), anext(other))
+                outcomes += await asyncio.gather(ended(one), ended(other))
     for hour in range(6):
         of_hour = [each for each in outcomes if each.hour_s == START_S + (99 + hour) * HOUR_S]
         assert sorted(each.is_left for each in of_hour) == [False, True]
@@ -60,8 +69,10 @@ async def test_the_turn_of_a_follower_that_died_is_taken_after_ten_minutes(
             assert dying.cancelled()
         exchange.stand_in.on_request = None
         async with exchange.rounds(data.channel, "other") as other:
-            # It waits as long as it is told, by its own clock, and then for the next hour.
-            assert (await anext(other)).is_left
+            # It waits as long as it is told, by its own clock.
+            left = await anext(other)
+            assert (left.is_left, left.is_done) == (True, False)
+            assert 0 < left.left_until_s - exchange.clock.now_s() <= 600
         exchange.set_hour(100.5)
         await data.age_turn(exchange.quote)
         async with exchange.rounds(data.channel, "third") as third:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from backcast.client import Client, connect
     from backcast.errors import BackcastError
     from backcast.portfolio import Portfolio
+    from backcast.portfolio_sweep import PortfolioSweep
     from backcast.result import Metrics, Result
     from backcast.run import Run
     from backcast.run_log import Progress
@@ -44,6 +45,7 @@ __all__ = [
     "Macd",
     "Metrics",
     "Portfolio",
+    "PortfolioSweep",
     "Progress",
     "Result",
     "RocMomentum",
@@ -66,6 +68,7 @@ _MODULES = {
     "Client": "client",
     "Metrics": "result",
     "Portfolio": "portfolio",
+    "PortfolioSweep": "portfolio_sweep",
     "Progress": "run_log",
     "Result": "result",
     "Run": "run",

@@ -11,6 +11,8 @@ from backcast.errors import BackcastError, ConnectionFailedError
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, SweepBacktestsRequest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
@@ -29,6 +31,7 @@ class Calls:
         self.connection = connection
         self.is_closed = False
         self.backtests: Any = BacktestServiceStub(channel)
+        self.portfolios: Any = PortfolioServiceStub(channel)
         self.runs: Any = RunServiceStub(channel)
         self.market: Any = MarketDataServiceStub(channel)
         # Like those of the stubs, but with columns as bytes: see backcast.wire.
@@ -50,7 +53,11 @@ class Calls:
 
     def events(
         self,
-        request: RunBacktestsRequest | WatchRunRequest | SweepBacktestsRequest | RunPortfolioRequest,
+        request: RunBacktestsRequest
+        | WatchRunRequest
+        | SweepBacktestsRequest
+        | RunPortfolioRequest
+        | SweepPortfoliosRequest,
         timeout_s: float | None,
     ) -> Any:
         """Begin the call that streams the events that are asked for."""
@@ -63,6 +70,8 @@ class Calls:
                 method = self.backtests.SweepBacktests
             case RunPortfolioRequest():
                 method = self._run_portfolio
+            case SweepPortfoliosRequest():
+                method = self.portfolios.SweepPortfolios
         return self.stream(method, request, timeout_s)
 
     def cancel_run(self, run_id: str) -> Any:

@@ -18,6 +18,13 @@ from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from backcast.options import Interval, PortfolioOptions, RunOptions
 from backcast.portfolio import Portfolio
 from backcast.portfolio_log import PortfolioLog
+from backcast.portfolio_sweep import PortfolioSweep
+from backcast.portfolio_sweep_log import (
+    PortfolioSweepLog,
+    portfolio_sweep_request,
+    ranks_of,
+    swept_values,
+)
 from backcast.quantities import Number, Time
 from backcast.requests import (
     candles_request,
@@ -81,7 +88,7 @@ class Client:
         self._connection = connection
         self._channel = connection.open_channel(grpc)
         self._calls = Calls(self._channel, connection)
-        self._open: WeakSet[Run | Sweep | Portfolio] = WeakSet()
+        self._open: WeakSet[Run | Sweep | Portfolio | PortfolioSweep] = WeakSet()
 
     def run(self, strategy: Strategy, *, timeout: float | None = None, **options: Unpack[RunOptions]) -> Run:
         """Backtest a strategy on many cryptos; return the run as soon as it has started.
@@ -146,6 +153,33 @@ class Client:
         log = PortfolioLog(request, self._connection.library)
         portfolio: Portfolio = self._begun(Portfolio(self._calls, log, timeout))
         return portfolio
+
+    def sweep_portfolio(
+        self,
+        strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
+        *,
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> PortfolioSweep:
+        """Trade every combination of values with one account; return the sweep once it has started.
+
+        Parameters of strategies with several values are arguments like `period=range(5, 31)`, of all
+        strategies that have the parameter; a name in braces, in rules and in the rank, stands for a number.
+        The other arguments are those of `backcast.options.PortfolioSweepOptions`: those of `run`, without
+        detail; max_positions, rank, size, rebalance_every, rebalance_threshold; split, metric, top,
+        min_trades. Stops, size_fraction and the like, direction, fill, costs, atr_period, max_positions, rank
+        and rebalance_every can be lists, in which None is none.
+        """
+        weighted = [(self._parsed(one), weight) for one, weight in weighted_strategies(strategies)]
+        parse = self._calls.backtests.ParseRules
+        ranks = [
+            None if rank is None else self._answer(parse, series_request(rank)).series
+            for rank in ranks_of(arguments)
+        ]
+        request = portfolio_sweep_request(weighted, ranks, arguments)
+        log = PortfolioSweepLog(request, self._connection.library, swept_values(arguments))
+        sweep: PortfolioSweep = self._begun(PortfolioSweep(self._calls, log, timeout))
+        return sweep
 
     def candles(
         self,

@@ -1,6 +1,7 @@
 """What runs, sweeps and portfolios have in common that a thread reads: how they are read and cancelled."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -10,7 +11,8 @@ import grpc
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
-from backcast.run_log import Recovery, RunLog, ended_early
+from backcast.portfolio_sweep_log import PortfolioSweepLog
+from backcast.run_log import Progress, Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
 from backcast.views import JobView
@@ -22,7 +24,7 @@ class Job(JobView):
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | SweepLog | PortfolioLog,
+        log: RunLog | SweepLog | PortfolioLog | PortfolioSweepLog,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:
@@ -97,3 +99,15 @@ class Job(JobView):
 
     def _seconds_left(self) -> float | None:
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+
+
+class ProgressJob(Job):
+    """A sweep or a portfolio, whose result comes at its end: iterating yields the progress until then."""
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Yield the progress, whenever it changes."""
+        while not self._log.is_complete:
+            before = self._log.progress
+            self._read()
+            if self._log.progress != before:
+                yield self._log.progress

@@ -95,6 +95,29 @@ class PortfolioOptions(RunOptions, total=False):
     """A crypto to compare with. Default: BTCUSDT if it is one of the cryptos."""
 
 
+class PortfolioSweepOptions(BacktestOptions, total=False):
+    """Arguments of sweeps over portfolios; max_positions, rank and rebalance_every can be lists."""
+
+    max_positions: int | Iterable[int]
+    """How many positions each strategy can have at the same time. Default: 10."""
+    rank: str | Iterable[str | None]
+    """A series, such as "roc(168)": entries with higher values come first. Default: in order of symbols."""
+    size: Literal["equal", "execution"]
+    """As in PortfolioOptions."""
+    rebalance_every: int | Iterable[int | None]
+    """Brings positions back to their size every so many candles. Default: never."""
+    rebalance_threshold: Number
+    """Leaves positions alone that are not further from their size. Default: 0."""
+    split: Number
+    """The fraction of the window on which combinations are ranked; the rest tests them."""
+    metric: str
+    """The metric of the account to rank by. Default: sharpe_ratio."""
+    top: int
+    """Number of best combinations. Default: 20."""
+    min_trades: int
+    """Combinations with fewer trades have no rank. Default: 1."""
+
+
 class SweepOptions(BacktestOptions, total=False):
     """Arguments of sweeps."""
 
@@ -120,6 +143,7 @@ class SweepOptions(BacktestOptions, total=False):
 
 RUN_OPTIONS = frozenset(get_type_hints(RunOptions))
 PORTFOLIO_OPTIONS = frozenset(get_type_hints(PortfolioOptions))
+PORTFOLIO_SWEEP_OPTIONS = frozenset(get_type_hints(PortfolioSweepOptions))
 SWEEP_OPTIONS = frozenset(get_type_hints(SweepOptions))
 # The arguments of this package for fields of the API.
 _ARGUMENTS = {
@@ -135,6 +159,7 @@ _ARGUMENTS = {
     "spec.execution.volatility_target.period": "volatility_period",
     "spec.execution.break_rule": "breaks",
     "best_trial_count": "top",
+    "best_count": "top",
     "fold_count": "folds",
     "start_time": "start",
     "end_time": "end",

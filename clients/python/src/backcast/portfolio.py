@@ -1,18 +1,17 @@
 """A portfolio, read by a thread: iterate over it for progress, or ask it for figures and frames."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.calls import Calls
-from backcast.job import Job
+from backcast.job import ProgressJob
 from backcast.portfolio_log import PortfolioLog
 from backcast.result import Metrics, metrics_of
-from backcast.run_log import Progress, Recovery
+from backcast.run_log import Recovery
 from backcast.views import PortfolioView
 
 
-class Portfolio(PortfolioView, Job):
+class Portfolio(PortfolioView, ProgressJob):
     """One account that trades many cryptos. Iterating yields its progress; all else waits for its end.
 
     A stream that breaks off is resumed.
@@ -21,14 +20,6 @@ class Portfolio(PortfolioView, Job):
     def __init__(self, calls: Calls, log: PortfolioLog, timeout_s: float | None) -> None:
         """`client.portfolio` makes portfolios. `timeout_s` is for the whole portfolio."""
         super().__init__(calls, log, Recovery(log, calls.connection.patience_s), timeout_s)
-
-    def __iter__(self) -> Iterator[Progress]:
-        """Yield the progress of the signals, whenever it changes."""
-        while not self._log.is_complete:
-            before = self._log.progress
-            self._read()
-            if self._log.progress != before:
-                yield self._log.progress
 
     @property
     def result(self) -> PortfolioResult:
@@ -44,6 +35,10 @@ class Portfolio(PortfolioView, Job):
     def hold(self) -> Metrics:
         """The metrics of holding all cryptos with equal weights."""
         return metrics_of(self.wait()._log.view.hold)
+
+    def account(self) -> Any:
+        """Return a frame with the metrics of the account, of holding all cryptos, and of the benchmark."""
+        return self.wait()._log.account()
 
     def cryptos(self) -> Any:
         """Return a frame with a row for each crypto: contribution, turnover, trades, skipped entries."""

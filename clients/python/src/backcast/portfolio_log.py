@@ -11,10 +11,12 @@ from backcast.errors import RefusedError
 from backcast.frames import Names, Times
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
-from backcast.result import trade_columns
+from backcast.result import metric_rows, trade_columns
 from backcast.run_log import Progress
 
 _SKIPPED = [field.name for field in portfolio_pb2.SkippedEntries.DESCRIPTOR.fields]
+# Figures of the account that only a benchmark defines.
+_BESIDE_BENCHMARK = ("alpha", "beta", "information_ratio")
 _CURVE_NUMBERS = ("equity", "drawdown", "cash", "exposure", "hold")
 
 
@@ -96,6 +98,20 @@ class PortfolioLog:
         """The result as a message of the API."""
         return portfolio_pb2.PortfolioResult.FromString(self.view.SerializeToString())
 
+    def account(self) -> Any:
+        """Return a frame with the metrics of the account, of holding all cryptos, and of the benchmark."""
+        names, symbols, metrics = ["account", "hold"], ["", ""], [self.view.metrics, self.view.hold]
+        if self.view.HasField("benchmark"):
+            names.append("benchmark")
+            symbols.append(self.view.benchmark.symbol)
+            metrics.append(self.view.benchmark.metrics)
+        columns: dict[str, Any] = {"name": names, "symbol": symbols, **metric_rows(metrics)}
+        for name in _BESIDE_BENCHMARK:
+            columns[name] = np.full(len(names), np.nan)
+            if self.view.benchmark.HasField(name):
+                columns[name][0] = getattr(self.view.benchmark, name)
+        return self._frame(columns)
+
     def cryptos(self) -> Any:
         """Return a frame with a row for each crypto, ordered by symbol."""
         rows = self.view.cryptos
@@ -131,7 +147,7 @@ class PortfolioLog:
         curve = self.view.curve
         columns: dict[str, Any] = {"time": Times(wire.integers(curve.open_time_s))}
         columns |= {name: wire.doubles(getattr(curve, name)) for name in _CURVE_NUMBERS}
-        return self._frame({**columns, "positions": wire.integers(curve.position_count)})
+        return self._frame({**columns, "position_count": wire.integers(curve.position_count)})
 
     def correlation(self) -> Any:
         """Return a frame with a row for each pair of cryptos that had positions."""

@@ -20,6 +20,7 @@ from backcast.enumerations import short_names
 from backcast.errors import InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast.marketdata.v1.interval_pb2 import Interval as IntervalNumber
 from backcast.marketdata.v1.market_data_service_pb2 import StreamCandlesRequest
@@ -40,6 +41,9 @@ from backcast.options import (
 from backcast.quantities import Number, Time
 from backcast.strategies import Rules, Strategy, check_strategy
 
+WeightedMessages = Sequence[tuple[Strategy | StrategyMessage, Number | None]]
+"""Strategies, of which rules are parsed, and their weights; None for equal ones."""
+
 # As many results as the server puts into one event. It does not wait for them, and the first comes alone.
 RESULTS_PER_EVENT = 100
 
@@ -54,7 +58,7 @@ def run_request(strategy: Strategy | StrategyMessage, options: RunOptions) -> pb
     _set_backtest(request, strategy, options)
     if "detail" in options:
         request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
-    _set_whole(request, "curve_points", options, "curve_points")
+    set_whole(request, "curve_points", options, "curve_points")
     return request
 
 
@@ -88,17 +92,19 @@ def sweep_request(
             near = get_close_matches(name, [*strategy.parameters, *SWEEP_OPTIONS], n=1)
             hint = f": did you mean {near[0]}?" if near else ""
             raise InvalidRequestError.of(name, f"{strategy.name} has no parameter {name}{hint}")
-        request.ranges.append(ParameterRange(name=name, values=map(_value, range_values(values, name))))
-    _set_execution_ranges(request, settings, arguments)
+        request.ranges.append(
+            ParameterRange(name=name, values=map(value_message, range_values(values, name)))
+        )
+    set_execution_ranges(request, settings, arguments)
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
     _set_search(request, options)
     if "split" in options:
         request.split = quantities.fraction(options["split"], "split")
-    _set_whole(request, "fold_count", options, "folds")
-    _set_whole(request, "best_trial_count", options, "top")
-    _set_whole(request, "min_trades", options, "min_trades")
-    _set_whole(request, "curve_points", options, "curve_points")
+    set_whole(request, "fold_count", options, "folds")
+    set_whole(request, "best_trial_count", options, "top")
+    set_whole(request, "min_trades", options, "min_trades")
+    set_whole(request, "curve_points", options, "curve_points")
     if "metric" in options:
         request.metric = _enum(result_pb2.Metric.DESCRIPTOR, options, "metric")
     return request
@@ -110,8 +116,8 @@ def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -
     for name, method in (("random", SEARCH_METHOD_RANDOM), ("optimize", SEARCH_METHOD_TPE)):
         if name in options:
             request.search.method = method
-            _set_whole(request.search, "combination_count", options, name)
-            _set_whole(request.search, "seed", options, "seed")
+            set_whole(request.search, "combination_count", options, name)
+            set_whole(request.search, "seed", options, "seed")
             return
     if "seed" in options:
         raise InvalidRequestError.of("seed", "needs random or optimize")
@@ -128,8 +134,10 @@ def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def _set_execution_ranges(
-    request: pb.SweepBacktestsRequest, settings: Mapping[str, list[Any]], arguments: Mapping[str, Any]
+def set_execution_ranges(
+    request: pb.SweepBacktestsRequest | SweepPortfoliosRequest,
+    settings: Mapping[str, list[Any]],
+    arguments: Mapping[str, Any],
 ) -> None:
     """Add a range for each option of the execution that has several values."""
     check_sizes({name: arguments[name] for name in (*SIZES, "volatility_period") if name in arguments})
@@ -152,7 +160,7 @@ def _set_execution_ranges(
 
 
 def portfolio_request(
-    strategies: Sequence[tuple[Strategy | StrategyMessage, Number | None]],
+    strategies: WeightedMessages,
     rank: Expression | None,
     options: PortfolioOptions,
 ) -> RunPortfolioRequest:
@@ -172,19 +180,19 @@ def portfolio_request(
     _set_common(spec, options)
     if rank is not None:
         spec.rank.CopyFrom(rank)
-    _set_whole(spec, "max_positions", options, "max_positions")
+    set_whole(spec, "max_positions", options, "max_positions")
     if "size" in options:
         spec.size = _enum(PortfolioSize.DESCRIPTOR, options, "size")
     if "rebalance_threshold" in options and "rebalance_every" not in options:
         raise InvalidRequestError.of("rebalance_threshold", "needs rebalance_every")
-    _set_whole(spec.rebalancing, "every", options, "rebalance_every")
+    set_whole(spec.rebalancing, "every", options, "rebalance_every")
     if "rebalance_threshold" in options:
         threshold = quantities.fraction(options["rebalance_threshold"], "rebalance_threshold")
         spec.rebalancing.threshold = threshold
     spec.benchmark = options.get("benchmark", "")
     if "detail" in options:
         request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
-    _set_whole(request, "curve_points", options, "curve_points")
+    set_whole(request, "curve_points", options, "curve_points")
     return request
 
 
@@ -312,7 +320,7 @@ def _set_execution(message: execution_pb2.Execution, options: BacktestOptions) -
             setattr(message, name, quantities.fraction(given[name], name))
     if "initial_capital" in given:
         message.initial_capital = quantities.number(given["initial_capital"], "initial_capital")
-    _set_whole(message, "atr_period", given, "atr_period")
+    set_whole(message, "atr_period", given, "atr_period")
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         if name in given:
             kind, value = quantities.distance(given[name], name)
@@ -328,7 +336,7 @@ def _set_size(message: execution_pb2.Execution, given: Mapping[str, Any]) -> Non
     if "size_volatility" in given:
         volatility = quantities.fraction(given["size_volatility"], "size_volatility")
         message.volatility_target.annual_volatility = volatility
-        _set_whole(message.volatility_target, "period", given, "volatility_period")
+        set_whole(message.volatility_target, "period", given, "volatility_period")
 
 
 def _set_choices(message: execution_pb2.Execution, given: Mapping[str, Any]) -> None:
@@ -346,7 +354,8 @@ def _set_choices(message: execution_pb2.Execution, given: Mapping[str, Any]) -> 
         message.direction = execution_pb2.Direction.ValueType(side)
 
 
-def _set_whole(message: Message, field: str, options: Mapping[str, Any], name: str) -> None:
+def set_whole(message: Message, field: str, options: Mapping[str, Any], name: str) -> None:
+    """Set a field to a whole number, where the options have it."""
     if name in options:
         _set_number(message, field, quantities.whole(options[name], name), name)
 
@@ -371,7 +380,22 @@ def range_values(values: Iterable[Any], name: str) -> list[float | str]:
     return [value.strip() if isinstance(value, str) else quantities.number(value, name) for value in listed]
 
 
-def _value(value: float | str) -> Value:
+def set_fraction(message: Message, field: str, options: Mapping[str, Any], name: str) -> None:
+    """Set a field to a fraction, where the options have it."""
+    if name in options:
+        setattr(message, field, quantities.fraction(options[name], name))
+
+
+def set_choice(
+    message: Message, field: str, enum: EnumDescriptor, options: Mapping[str, Any], name: str
+) -> None:
+    """Set a field to the value of an enumeration that the options name, where they have it."""
+    if name in options:
+        setattr(message, field, _enum(enum, options, name))
+
+
+def value_message(value: float | str) -> Value:
+    """Return the message of a value of a range."""
     return Value(string_value=value) if isinstance(value, str) else Value(number_value=value)
 
 

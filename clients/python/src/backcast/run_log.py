@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import numpy as np
-from google.rpc import code_pb2, status_pb2
+from google.rpc import status_pb2
 
 from backcast import frames, wire
 from backcast.backtest.v1 import result_pb2
@@ -16,7 +16,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
 from backcast.requests import RESULTS_PER_EVENT
 from backcast.result import Result, metric_rows, time_column, trade_columns
-from backcast.status import error_of_status, is_cut_off
+from backcast.status import code_name, error_of_status, is_cut_off
 
 if TYPE_CHECKING:
     from backcast.portfolio_log import PortfolioLog
@@ -25,7 +25,6 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 # The server does not know the run any more, or not all of its events.
 _FORGOTTEN = ("RUN_NOT_FOUND", "RUN_EVENTS_NOT_KEPT")
 _QUANTILES = ("quantile_05", "quantile_25", "quantile_50", "quantile_75", "quantile_95")
-_CODES = {number: name for name, number in code_pb2.Code.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +221,7 @@ class RunLog:
         return self._frame(
             {
                 "symbol": [symbol for symbol, _, _ in rows],
-                "code": [_CODES.get(status.code, str(status.code)) for _, status, _ in rows],
+                "code": [code_name(status) for _, status, _ in rows],
                 "reason": [error.reason for _, _, error in rows],
                 "message": [status.message for _, status, _ in rows],
             }

@@ -27,6 +27,7 @@ from backcast.options import violation
 from backcast.versions import lacking_call
 
 _DOMAIN = "backcast"
+_CODE_NAMES: dict[int, str] = {number: name for name, number in code_pb2.Code.items()}
 _DETAILS_KEY = "grpc-status-details-bin"
 # What gRPC itself ends calls with: the connection was not made, or is lost; the server is stopping; it has
 # reset the stream; a request could not be sent.
@@ -48,6 +49,11 @@ _SIGNS = {
     "http1.x server": "{address} is no gRPC server: the port of the page is another one",
     "resol": "the host of {address!r} is unknown",
 }
+
+
+def code_name(status: status_pb2.Status) -> str:
+    """Return the name of a status's code, such as NOT_FOUND; the number of one that this version lacks."""
+    return _CODE_NAMES.get(status.code) or str(status.code)
 
 
 def status_of(error: grpc.RpcError) -> status_pb2.Status | None:

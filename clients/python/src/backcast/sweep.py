@@ -1,16 +1,14 @@
 """A sweep, read by a thread."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from backcast.calls import Calls
-from backcast.job import Job
-from backcast.run_log import Progress
+from backcast.job import ProgressJob
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.views import SweepView
 
 
-class Sweep(SweepView, Job):
+class Sweep(SweepView, ProgressJob):
     """A sweep over parameters of a strategy. Iterating yields its progress; frames wait for its end.
 
     A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
@@ -19,14 +17,6 @@ class Sweep(SweepView, Job):
     def __init__(self, calls: Calls, log: SweepLog, timeout_s: float | None) -> None:
         """`client.sweep` makes sweeps."""
         super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
-
-    def __iter__(self) -> Iterator[Progress]:
-        """Yield the progress, whenever it changes."""
-        while not self._log.is_complete:
-            before = self._log.progress
-            self._read()
-            if self._log.progress != before:
-                yield self._log.progress
 
     def table(self) -> Any:
         """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -15,8 +15,11 @@ from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
 from backcast.run_log import Progress
-from backcast.status import error_of_status, is_cut_off
+from backcast.status import code_name, error_of_status, is_cut_off
 from backcast.wire import joined
+
+if TYPE_CHECKING:
+    from backcast.portfolio_sweep_log import PortfolioSweepLog
 
 _PAUSE_S = 0.5
 
@@ -128,6 +131,7 @@ class SweepLog:
         columns = {
             "symbol": [one.symbol for one in failures],
             "backtest_count": np.array([one.backtest_count for one in failures], np.int64),
+            "code": [code_name(one.status) for one in failures],
             "reason": [error.reason for error in errors],
             "message": [str(error) for error in errors],
         }
@@ -203,7 +207,7 @@ def _as_given(values: Sequence[Any], index: int) -> Any:
 class SweepRecovery:
     """Decides, when the stream of a sweep has ended too early, whether and when to ask again."""
 
-    def __init__(self, log: SweepLog, patience_s: float) -> None:
+    def __init__(self, log: "SweepLog | PortfolioSweepLog", patience_s: float) -> None:
         """A server that is away is asked again for `patience_s` seconds."""
         self._log = log
         self._patience_s = patience_s

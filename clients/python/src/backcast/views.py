@@ -6,6 +6,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.metric_tables import in_short
 from backcast.portfolio_log import PortfolioLog
+from backcast.portfolio_sweep_log import PortfolioSweepLog
 from backcast.result import metrics_of
 from backcast.run_log import Progress, RunLog
 from backcast.sweep_log import SweepLog
@@ -16,7 +17,7 @@ class JobView:
 
     _kind: ClassVar[str]
 
-    def __init__(self, log: RunLog | SweepLog | PortfolioLog) -> None:
+    def __init__(self, log: RunLog | SweepLog | PortfolioLog | PortfolioSweepLog) -> None:
         self._log = log
         self._is_cancelled = False
 
@@ -27,7 +28,7 @@ class JobView:
 
     @property
     def progress(self) -> Progress:
-        """The progress so far: of a sweep in backtests, else in cryptos."""
+        """The progress so far: of a sweep in backtests or portfolios, else in cryptos."""
         return self._log.progress
 
     @property
@@ -91,6 +92,16 @@ class PortfolioView(JobView):
         if self._log.view is not None:
             return f"<Portfolio {self.id}: {in_short(metrics_of(self._log.view.metrics))}>"
         return f"<Portfolio {self.id}: signals of {self.progress.done} of {self.progress.total} cryptos>"
+
+
+class PortfolioSweepView(JobView):
+    """What has come of a sweep over portfolios."""
+
+    _kind = "sweep"
+    _log: PortfolioSweepLog
+
+    def __repr__(self) -> str:
+        return f"<PortfolioSweep {self.id}: {self.progress.done:,} of {self.progress.total:,} portfolios>"
 
 
 class SweepView(JobView):

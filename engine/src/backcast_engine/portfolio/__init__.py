@@ -5,7 +5,7 @@ it side by side. `run_portfolio` trades the orders of all cryptos with one capit
 time, and `figures` has what is only told of portfolios.
 """
 
-from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders
+from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders, orders_of_several
 from backcast_engine.portfolio.request import (
     USUAL_BENCHMARK,
     Portfolio,
@@ -37,5 +37,6 @@ __all__ = [
     "SkipReason",
     "WeightedStrategy",
     "crypto_orders",
+    "orders_of_several",
     "run_portfolio",
 ]

@@ -1,8 +1,9 @@
 """The account: one pass over time that trades the signals of many cryptos with one capital, compiled.
 
 docs/portfolios.md defines what happens, in which order; `simulation` does the same for one crypto. All of it
-is in one file, because what is compiled must not depend on the code of another file; tests hold the
-arithmetic of fills to that of `simulation`, bit by bit.
+is in one file, however long: Numba keeps machine code on disk until the file of the function changes, and
+does not look at the files of the functions that it calls. Split, the pass would go on with old code after a
+change of a part of it. Tests hold the arithmetic of fills to that of `simulation`, bit by bit.
 
 A year of a market has millions of closes. The pass looks at those of legs with a position and of legs that
 ask for one. Its functions get records and addresses, not arrays: Numba counts who holds an array, and that

@@ -1,5 +1,6 @@
 """What a portfolio needs of one crypto, from the crypto's history alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backcast_engine.backtest import TradedWindow, WindowOrders
@@ -30,11 +31,21 @@ def crypto_orders(symbol: str, history: History, portfolio: Portfolio) -> Crypto
     Columns that are not in `portfolio.columns` may be empty. Raises NotFound if the window has no candle, and
     HistoryTooShort where the history is not whole, and candles before it would count.
     """
-    traded = TradedWindow(history, portfolio.interval, portfolio.window, portfolio.execution)
-    return CryptoOrders(
-        symbol,
-        traded.candles,
-        tuple(traded.part_ends),
-        tuple(traded.orders(each.strategy) for each in portfolio.strategies),
-        NO_COLUMN if portfolio.rank is None else traded.values(portfolio.rank),
-    )
+    (orders,) = orders_of_several(symbol, history, [portfolio])
+    return orders
+
+
+def orders_of_several(symbol: str, history: History, portfolios: Sequence[Portfolio]) -> list[CryptoOrders]:
+    """Return the orders of each portfolio as `crypto_orders` does; they share indicators.
+
+    All portfolios have the same interval, window and rule for breaks.
+    """
+    first = portfolios[0]
+    window = TradedWindow(history, first.interval, first.window, first.execution)
+    found = []
+    for portfolio in portfolios:
+        traded = window.with_execution(portfolio.execution)
+        orders = tuple(traded.orders(each.strategy) for each in portfolio.strategies)
+        rank = NO_COLUMN if portfolio.rank is None else traded.values(portfolio.rank)
+        found.append(CryptoOrders(symbol, traded.candles, tuple(traded.part_ends), orders, rank))
+    return found

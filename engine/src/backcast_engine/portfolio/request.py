@@ -1,6 +1,6 @@
 """What a portfolio is asked to be."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -10,7 +10,7 @@ from backcast_engine.errors import Violation
 from backcast_engine.execution import Execution
 from backcast_engine.interval import Interval
 from backcast_engine.results import Detail, Window
-from backcast_engine.rules import Expression
+from backcast_engine.rules import Expression, OtherCandles
 from backcast_engine.rules.check import (
     columns_of_expression,
     interval_violations,
@@ -24,6 +24,8 @@ from backcast_engine.strategies.custom_rules import CustomRules
 USUAL_BENCHMARK = "BTCUSDT"
 """The benchmark of a portfolio that names none, where it is one of the cryptos."""
 
+# Each is in the memory of every worker.
+_MOST_OTHER_CRYPTOS = 32
 # Sums of weights such as 0.1 are not exactly 1.
 _ROUNDING = 1e-9
 
@@ -86,6 +88,20 @@ class Portfolio:
         return tuple(name for name in VALUE_COLUMNS if name in read)
 
     @property
+    def other_symbols(self) -> tuple[str, ...]:
+        """The other cryptos that the strategies and the rank look at, each once."""
+        symbols = (candles.symbol for _, candles in self.located_other_candles())
+        return tuple(dict.fromkeys(filter(None, symbols)))
+
+    def located_other_candles(self) -> Iterator[tuple[str, OtherCandles]]:
+        """Yield the other candles that valid strategies and a valid rank look at, and each part's path."""
+        for index, each in enumerate(self.strategies):
+            for path, candles in each.strategy.located_other_candles():
+                yield f"strategies[{index}].{path}", candles
+        if self.rank is not None:
+            yield from located_other_candles(self.rank, "rank")
+
+    @property
     def since_s(self) -> int:
         """From when on it needs candles (Unix seconds), as Backtest.since_s."""
         warmed_up = [each.strategy for each in self.strategies]
@@ -116,6 +132,11 @@ class Portfolio:
             found.append(Violation("strategies", "needs at least one strategy"))
         elif not abs(total - 1) <= _ROUNDING:
             found.append(Violation("strategies", f"their weights must add up to 1, not {total:g}"))
+        found += [] if self.rank is None else self._rank_violations(self.rank)
+        if (others := len(self.other_symbols)) > _MOST_OTHER_CRYPTOS:
+            most = f"at most {_MOST_OTHER_CRYPTOS} are allowed"
+            reason = f"with the rank, they look at {others} other cryptos, {most}"
+            found.append(Violation("strategies", reason))
         return found + self._place_violations(symbols) + self._rebalancing_violations()
 
     def _rank_violations(self, rank: Expression) -> list[Violation]:
@@ -123,7 +144,7 @@ class Portfolio:
         return found or interval_violations(located_other_candles(rank, "rank"), self.interval)
 
     def _place_violations(self, symbols: Sequence[str] | None) -> list[Violation]:
-        found = [] if self.rank is None else self._rank_violations(self.rank)
+        found: list[Violation] = []
         if symbols is None:
             if self.max_positions < 1:
                 found.append(Violation("max_positions", f"must be at least 1, not {self.max_positions}"))
@@ -146,6 +167,11 @@ class Portfolio:
             found.append(Violation("rebalancing.every", f"must be at least 1, not {every}"))
         if not 0 <= threshold <= 1:
             found.append(Violation("rebalancing.threshold", f"must be from 0 to 1, not {threshold:g}"))
-        if self.size is PortfolioSize.EXECUTION and self.execution.quote_amount is not None:
-            found.append(Violation("rebalancing", "needs a target, and execution.quote_amount is none"))
-        return found
+        return found + self.rebalancing_conflicts()
+
+    def rebalancing_conflicts(self) -> list[Violation]:
+        """Return a violation where positions are to be rebalanced, and their size is no target."""
+        has_target = self.size is PortfolioSize.EQUAL or self.execution.quote_amount is None
+        if self.rebalancing is None or has_target:
+            return []
+        return [Violation("rebalancing", "needs a target, and execution.quote_amount is none")]

@@ -1,8 +1,5 @@
 """What people write out of habit from elsewhere, and what to write instead."""
 
-from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, Call, Expression, On
-from backcast_engine.rules.text import place_text, text
-
 # By names that are none here.
 ELSEWHERE = {
     **dict.fromkeys(
@@ -48,40 +45,3 @@ WINDOWED = {
     "max": "the greatest of the last values is highest(high, 20)",
     "min": "the smallest of the last values is lowest(low, 20)",
 }
-
-_PRICES = (OPEN, HIGH, LOW, CLOSE)
-# A comparison that asks for a price above the highest, and one below the lowest.
-_ABOVE = frozenset(("greater", "crosses_above"))
-_BELOW = frozenset(("less", "crosses_below"))
-
-
-def impossible(comparison: Call) -> str | None:
-    """Return why a comparison can never hold, and what to write: a price is never above the highest high.
-
-    None for all others. The highest of the last candles is one of them, and this candle is among them.
-    """
-    if comparison.function not in _ABOVE | _BELOW:
-        return None
-    left, right = comparison.arguments
-    suffix = ""
-    if isinstance(left, On) and isinstance(right, On) and left.candles == right.candles:
-        suffix = place_text(left.candles)
-        left, right = left.part, right.part
-    for price, extreme, above in ((left, right, _ABOVE), (right, left, _BELOW)):
-        name, widest = ("highest", HIGH) if comparison.function in above else ("lowest", LOW)
-        if (
-            price in _PRICES
-            and isinstance(extreme, Call)
-            and extreme.function == name
-            and extreme.arguments[0] in (price, widest)
-        ):
-            return _advice(price, extreme, suffix)
-    return None
-
-
-def _advice(price: Expression, extreme: Call, suffix: str) -> str:
-    written, side = text(extreme), "above" if extreme.function == "highest" else "below"
-    return (
-        f"{text(price)}{suffix} is never {side} {written}{suffix}, which includes this candle: compare with "
-        f"{written}[1]{suffix}, which ends at the last one"
-    )

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.candles import Candles, PriceColumn
-from backcast_engine.rules.exact import Positions, Ratios, concatenated
 from backcast_engine.rules.nodes import Expression
+from backcast_engine.rules.ratios import Positions, Ratios, concatenated
 from backcast_engine.rules.rounding import Accuracy, Bound
 
 Flags = NDArray[np.bool_]

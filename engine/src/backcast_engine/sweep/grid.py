@@ -168,7 +168,7 @@ def make_grid(
     ]
     violations += setting_violations(execution, settings, MAX_VALUES)
     if isinstance(base, CustomRules):
-        violations += _placeholders_without_range(base, taken)
+        violations += placeholders_without_range(base, taken)
     violations += [
         Violation(f"intervals[{index}]", f"{interval.value} occurs twice")
         for index, interval in enumerate(intervals)
@@ -188,7 +188,7 @@ def make_grid(
     return grid
 
 
-def _placeholders_without_range(base: CustomRules, taken: set[str]) -> list[Violation]:
+def placeholders_without_range(base: CustomRules, taken: set[str]) -> list[Violation]:
     """Return a violation for each condition with placeholders that have no range."""
     violations = []
     for field, condition in (("entry", base.entry), ("exit", base.exit)):

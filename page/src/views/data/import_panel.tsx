@@ -59,7 +59,7 @@ export function ImportPanel() {
           Options
           <span class="quiet">{optionWords(options)}</span>
         </summary>
-        <div class="import-options">
+        <div class="data-options">
           <ChoiceField
             label="Candles that are stored with other values"
             value={options.onConflict}

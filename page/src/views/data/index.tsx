@@ -8,6 +8,7 @@ import { count, counted } from "../../format";
 import { cryptos } from "../../state/lists";
 import { CryptoPanel } from "./crypto_panel";
 import { CryptosTable } from "./cryptos_table";
+import { FeedsPanel } from "./feeds_panel";
 import { ImportPanel } from "./import_panel";
 
 export default function MarketDataView() {
@@ -30,6 +31,7 @@ export default function MarketDataView() {
       </div>
       {error !== undefined && !error.wantsToken && <ErrorNotice error={error} />}
       <ImportPanel />
+      <FeedsPanel />
       {listed?.length === 0 && (
         <p>
           There are no candles yet. Drop files above, or try the made-up market: the command{" "}

@@ -1,1 +1,1 @@
-"""Reports: one HTML file of a run or a sweep, with everything in it."""
+"""Reports: one HTML file of a run, a sweep or a portfolio, with everything in it."""

@@ -1,7 +1,7 @@
 """Charts as inline SVG, which stretches to its place; the words of the axes are HTML, which does not."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,8 @@ _SIZE = 1000
 _MOST_TICKS = 6
 _MOST_TIMES = 5
 _MOST_BINS = 40
+# More names below bars would overlap.
+_MOST_NAMES = 8
 # Returns beyond these quantiles share the outermost bars of a histogram.
 _TAILS = (0.01, 0.99)
 
@@ -33,6 +35,54 @@ def curve_chart(
         area = Markup('<polygon class="area" points="{}"/>').format(" ".join(outline))
     line = Markup('<polyline class="curve" points="{}"/>').format(" ".join(_points(times, curve, low, high)))
     return _chart(caption, Markup("").join([_grid(ticks), area, line]), [*_y(ticks), *_times(times)])
+
+
+def curves_chart(caption: str, times: NDArray[np.int64], curves: Mapping[str, _Column]) -> Markup:
+    """Draw several curves of fractions over times, each with the class of its name; the last is on top."""
+    values = np.concatenate([*curves.values()])
+    ticks = _ticks(float(values.min()), float(values.max()))
+    lines = Markup("").join(
+        Markup('<polyline class="curve {}" points="{}"/>').format(
+            name, " ".join(_points(times, curve, ticks[0], ticks[-1]))
+        )
+        for name, curve in curves.items()
+    )
+    return _chart(caption, _grid(ticks) + lines, [*_y(ticks), *_times(times)])
+
+
+def level_chart(caption: str, times: NDArray[np.int64], levels: _Column, form: str) -> Markup:
+    """Draw what is never below zero, such as a number of positions; `form` is how a level is written."""
+    ticks = _ticks(0.0, float(levels.max()), most=3)
+    top = ticks[-1]
+    outline = [f"0,{_SIZE}", *_points(times, levels, 0.0, top), f"{_SIZE},{_SIZE}"]
+    area = Markup('<polygon class="area" points="{}"/>').format(" ".join(outline))
+    marks = _marks("y", [(tick / top, format(tick, form)) for tick in ticks])
+    return _chart(caption, _grid(ticks) + area, [*marks, *_times(times)], "low")
+
+
+def ranked_bars(caption: str, named: Sequence[tuple[str, float]]) -> Markup:
+    """Draw a bar of a fraction for each name, in order; a bar tells its name where the pointer is on it."""
+    values = [value for _, value in named]
+    ticks = _ticks(min(0.0, *values), max(0.0, *values))
+    low, high = ticks[0], ticks[-1]
+    width = _SIZE / len(named)
+    bars = Markup("").join(
+        Markup(
+            '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"><title>{}</title></rect>'
+        ).format(
+            "bar-gain" if value >= 0 else "bar-loss",
+            place * width + width / 10,
+            _y_of(max(value, 0.0), low, high),
+            width * 0.8,
+            _SIZE * abs(value) / (high - low),
+            f"{name} {_signed(value, 2)}",
+        )
+        for place, (name, value) in enumerate(named)
+    )
+    marks = [*_y(ticks)]
+    if len(named) <= _MOST_NAMES:
+        marks += _marks("x", [((place + 0.5) / len(named), name) for place, (name, _) in enumerate(named)])
+    return _chart(caption, _grid(ticks) + bars, marks)
 
 
 def fall_chart(caption: str, times: NDArray[np.int64], drawdown: _Column) -> Markup:

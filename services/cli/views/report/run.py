@@ -23,7 +23,7 @@ from services.cli.views.report.document import Figure, Report, Section
 from services.cli.views.report.notes import NOTES
 from services.cli.views.request import interval_of, run_words
 from services.cli.views.result_tables import months_table, ranked, results_table
-from services.cli.views.summary import break_lines, missing_line, spread_table
+from services.cli.views.summary import NEVER_TRADED, break_lines, missing_line, spread_table
 from services.cli.views.trades_table import trades_table
 
 # Wide enough for every column of a table.
@@ -90,6 +90,8 @@ class RunReport:
         ):
             if line:
                 yield line
+        if self._summary.cryptos_without_trades == len(self._results):
+            yield NEVER_TRADED
         yield from failure_lines((failure.symbol, failure.status.message) for failure in self._failures)
 
     def _figures(self) -> Iterator[Figure]:

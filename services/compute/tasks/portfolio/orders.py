@@ -3,15 +3,23 @@
 The worker processes import this: nothing here may import grpc.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine import Direction
+from backcast_engine import Direction, Distance, Execution, VolatilityTarget
 from backcast_engine.backtest import TradedWindow, WindowOrders
+from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.history import History
-from backcast_engine.portfolio import CryptoOrders, Portfolio, crypto_orders
+from backcast_engine.portfolio import (
+    CryptoOrders,
+    Portfolio,
+    Rebalancing,
+    WeightedStrategy,
+    orders_of_several,
+)
 from backcast_engine.simulation import NO_COLUMN
 from backcast_engine.strategies import Signals
 from services.compute.candles.location import DataVersion
@@ -34,29 +42,70 @@ class PackedOrders:
     measures: bytes
 
 
-def orders_job(cryptos: list[DataVersion], portfolio: Portfolio) -> Job:
-    """Return the job of a portfolio's signals: one task a crypto, whose result are its PackedOrders."""
+def orders_job(
+    cryptos: list[DataVersion],
+    portfolios: Sequence[Portfolio],
+    asked: Sequence[Portfolio],
+    others: tuple[DataVersion, ...] = (),
+) -> Job:
+    """Return the job of portfolios' signals: one task a crypto, whose result are the PackedOrders of each.
+
+    Its candles have the columns that the accounts of the portfolios `asked` read, too. The strategies and the
+    rank look at the cryptos `others`.
+    """
+    read = {name for portfolio in asked for name in portfolio.columns}
+    columns = tuple(name for name in VALUE_COLUMNS if name in read)
+    since_s = min(portfolio.since_s for portfolio in asked)
+    distinct = tuple(portfolios)
 
     def tasks_of(data: DataVersion) -> list[Task]:
-        return [Task(packed_orders, (data.symbol, portfolio))]
+        return [Task(packed_orders, (data.symbol, distinct))]
 
-    return Job(cryptos, portfolio.interval, portfolio.columns, tasks_of, portfolio.since_s)
+    return Job(cryptos, asked[0].interval, columns, tasks_of, since_s, others)
 
 
-def packed_orders(history: History, argument: tuple[str, Portfolio]) -> PackedOrders:
-    """Evaluate a portfolio's strategies and its rank on the history of a crypto, whose symbol comes first.
+def signalling(portfolio: Portfolio) -> Portfolio:
+    """Return a portfolio with the same orders, which has nothing else than what these depend on.
+
+    Portfolios that only differ in places, weights or costs, say, have the same.
+    """
+    execution, target = portfolio.execution, portfolio.execution.volatility_target
+    every_candle = portfolio.rebalancing is not None and target is not None
+    return Portfolio(
+        strategies=tuple(WeightedStrategy(each.strategy) for each in portfolio.strategies),
+        interval=portfolio.interval,
+        window=portfolio.window,
+        execution=Execution(
+            direction=execution.direction,
+            break_rule=execution.break_rule,
+            # Only the period decides what volatilities are.
+            volatility_target=VolatilityTarget(1.0, target.period) if target else None,
+            stop_loss=Distance(atr_multiple=1.0) if execution.needs_atr else None,
+            atr_period=execution.atr_period if execution.needs_atr else Execution().atr_period,
+        ),
+        rank=portfolio.rank,
+        rebalancing=Rebalancing(1) if every_candle else None,
+    )
+
+
+def packed_orders(history: History, argument: tuple[str, Sequence[Portfolio]]) -> list[PackedOrders]:
+    """Evaluate portfolios' strategies and ranks on the history of a crypto, whose symbol comes first.
 
     Raises what `crypto_orders` raises.
     """
-    symbol, portfolio = argument
-    orders = crypto_orders(symbol, history, portfolio)
+    symbol, portfolios = argument
+    several = orders_of_several(symbol, history, portfolios)
+    return [_packed(orders, portfolio) for orders, portfolio in zip(several, portfolios, strict=True)]
+
+
+def _packed(orders: CryptoOrders, portfolio: Portfolio) -> PackedOrders:
     flags = np.stack([flag for each in orders.orders for flag in (each.signals.buy, each.signals.sell)])
     columns = [orders.rank, *(each.atr for each in orders.orders)]
     columns += [each.volatility for each in orders.orders]
     measures = np.array([column for column in columns if len(column)], np.float64)
     if len(measures):
         measures = measures[:, _read_at(flags, portfolio)]
-    return PackedOrders(symbol, len(orders.candles), np.packbits(flags).tobytes(), measures.tobytes())
+    return PackedOrders(orders.symbol, len(orders.candles), np.packbits(flags).tobytes(), measures.tobytes())
 
 
 def unpacked_orders(packed: PackedOrders, history: History, portfolio: Portfolio) -> CryptoOrders:

@@ -1,14 +1,14 @@
-"""Runs a portfolio: the signals of all cryptos, task by task, then the call that trades them."""
+"""Runs portfolios: the signals of all cryptos, task by task, then each portfolio's call that trades them."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from backcast_engine.errors import BackcastError, ErrorReason
 from backcast_engine.portfolio import Portfolio
-from services.compute.candles.location import DataVersion
+from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.portfolio.account import AccountCall, OrderedCrypto, traded_account
-from services.compute.tasks.portfolio.orders import orders_job
+from services.compute.tasks.portfolio.orders import PackedOrders, orders_job, signalling
 from services.compute.tasks.runner import Outcome, TaskRunner
 from services.domain.errors import Unavailable
 
@@ -27,24 +27,35 @@ class SignalsFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TradedPortfolio:
-    """The parts of a portfolio's result (see `traded_account`), and the data that it was computed from."""
+    """The outcome of the portfolio of a number, and the data that it was computed from.
 
-    parts: list[bytes]
+    `result` are the parts of its result (see `traded_account`), or why there is none.
+    """
+
+    number: int
+    result: list[bytes] | BackcastError
     cryptos: list[DataVersion]
 
 
 async def portfolio_outcomes(
-    runner: TaskRunner, cryptos: list[DataVersion], portfolio: Portfolio
+    runner: TaskRunner,
+    cryptos: list[DataVersion],
+    portfolios: Sequence[Portfolio],
+    others: tuple[DataVersion, ...] = (),
 ) -> AsyncGenerator[int | TradedPortfolio]:
-    """Yield how many cryptos have their signals, whenever there are more, and last the result.
+    """Yield how many cryptos have their signals, whenever there are more, and then each portfolio's outcome.
 
-    Closing the iterator cancels what is under way. Raises SignalsFailed; Unavailable where the candles change
-    again and again; and the errors of `traded_account`.
+    All portfolios have the same interval, window and rule for breaks. Their strategies and ranks look at the
+    cryptos `others`. Closing the iterator cancels what is under way. Raises SignalsFailed, and Unavailable
+    where the candles change again and again.
     """
+    missing = dict(enumerate(portfolios))
     for _ in range(_MOST_TRIES):
         try:
-            async with aclosing(_tried(runner, cryptos, portfolio)) as steps:
+            async with aclosing(_tried(runner, cryptos, missing, others)) as steps:
                 async for step in steps:
+                    if isinstance(step, TradedPortfolio):
+                        del missing[step.number]
                     yield step
         except FileNotFoundError:
             continue
@@ -55,37 +66,52 @@ async def portfolio_outcomes(
 
 
 async def _tried(
-    runner: TaskRunner, cryptos: list[DataVersion], portfolio: Portfolio
+    runner: TaskRunner,
+    cryptos: list[DataVersion],
+    portfolios: Mapping[int, Portfolio],
+    others: tuple[DataVersion, ...],
 ) -> AsyncGenerator[int | TradedPortfolio]:
     """Yield what `portfolio_outcomes` does; raise FileNotFoundError where candles were replaced meanwhile."""
+    asked = dict(portfolios)
+    signals = {number: signalling(portfolio) for number, portfolio in asked.items()}
+    distinct = {portfolio: place for place, portfolio in enumerate(dict.fromkeys(signals.values()))}
     gathered = _Gathered()
-    async with aclosing(runner.run(orders_job(cryptos, portfolio))) as lists:
+    job = orders_job(cryptos, [*distinct], [*asked.values()], others)
+    async with aclosing(runner.run(job)) as lists:
         async for outcomes in lists:
             for outcome in outcomes:
                 gathered.take(outcome)
             yield gathered.count
             # As long as the job is not over, its candles stay where they are.
             if gathered.count == len(cryptos):
-                call = AccountCall(portfolio, gathered.ordered, gathered.without_candles)
-                parts = await runner.call(traded_account, call)
-                yield TradedPortfolio(parts, gathered.read)
+                calls = (
+                    gathered.call(portfolio, distinct[signals[number]]) for number, portfolio in asked.items()
+                )
+                async with aclosing(runner.calls(traded_account, calls)) as results:
+                    async for place, result in results:
+                        yield TradedPortfolio([*asked][place], result, [*gathered.read.values()])
 
 
 @dataclass(slots=True)
 class _Gathered:
-    """The cryptos whose signals are computed."""
+    """The cryptos whose signals are computed: where their candles are, and the orders of each portfolio."""
 
-    ordered: list[OrderedCrypto] = field(default_factory=list)
+    ordered: list[tuple[CandleLocation, DataVersion, list[PackedOrders]]] = field(default_factory=list)
     without_candles: list[str] = field(default_factory=list)
-    read: list[DataVersion] = field(default_factory=list)
+    # The data of these, and of other cryptos that they look at, by symbol.
+    read: dict[str, DataVersion] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
         """How many cryptos there are."""
-        return len(self.read)
+        return len(self.ordered) + len(self.without_candles)
 
     def take(self, outcome: Outcome) -> None:
-        """Take in the outcome of a crypto; raise SignalsFailed where it failed."""
+        """Take in the outcome of a crypto; raise SignalsFailed where it failed.
+
+        Raises FileNotFoundError where a crypto was read in two versions: as what is traded, and as what
+        another one looks at, say.
+        """
         data, result = outcome.data, outcome.result
         if isinstance(result, BackcastError):
             if result.reason is not ErrorReason.NO_CANDLES_IN_WINDOW:
@@ -93,5 +119,12 @@ class _Gathered:
             self.without_candles.append(data.symbol)
         else:
             assert outcome.location
-            self.ordered.append(OrderedCrypto(outcome.location, data, result))
-        self.read.append(data)
+            self.ordered.append((outcome.location, data, result))
+        for each in (data, *outcome.others):
+            if self.read.setdefault(each.symbol, each) != each:
+                raise FileNotFoundError(each.symbol)
+
+    def call(self, portfolio: Portfolio, place: int) -> AccountCall:
+        """Return the call that trades a portfolio, whose orders are at a place among those of each crypto."""
+        cryptos = [OrderedCrypto(location, data, orders[place]) for location, data, orders in self.ordered]
+        return AccountCall(portfolio, cryptos, self.without_candles)

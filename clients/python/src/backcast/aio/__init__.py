@@ -2,7 +2,8 @@
 
 from backcast.aio.client import Client, connect
 from backcast.aio.portfolio import Portfolio
+from backcast.aio.portfolio_sweep import PortfolioSweep
 from backcast.aio.run import Run
 from backcast.aio.sweep import Sweep
 
-__all__ = ["Client", "Portfolio", "Run", "Sweep", "connect"]
+__all__ = ["Client", "Portfolio", "PortfolioSweep", "Run", "Sweep", "connect"]

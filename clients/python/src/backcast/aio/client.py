@@ -9,6 +9,7 @@ from weakref import WeakSet
 import grpc
 
 from backcast.aio.portfolio import Portfolio
+from backcast.aio.portfolio_sweep import PortfolioSweep
 from backcast.aio.run import Run
 from backcast.aio.sweep import Sweep
 from backcast.calls import Calls
@@ -20,6 +21,12 @@ from backcast.lists import CandleBlocks, crypto_columns, run_columns, strategy_c
 from backcast.marketdata.v1.market_data_service_pb2 import ListCryptosRequest
 from backcast.options import Interval, PortfolioOptions, RunOptions
 from backcast.portfolio_log import PortfolioLog
+from backcast.portfolio_sweep_log import (
+    PortfolioSweepLog,
+    portfolio_sweep_request,
+    ranks_of,
+    swept_values,
+)
 from backcast.quantities import Number, Time
 from backcast.requests import (
     candles_request,
@@ -71,7 +78,7 @@ class Client:
         self._connection = connection
         self._channel = connection.open_channel(grpc.aio)
         self._calls = Calls(self._channel, connection)
-        self._open: WeakSet[Run | Sweep | Portfolio] = WeakSet()
+        self._open: WeakSet[Run | Sweep | Portfolio | PortfolioSweep] = WeakSet()
 
     async def run(
         self, strategy: Strategy, *, timeout: float | None = None, **options: Unpack[RunOptions]
@@ -139,6 +146,33 @@ class Client:
         log = PortfolioLog(request, self._connection.library)
         portfolio: Portfolio = await self._begun(Portfolio(self._calls, log, timeout))
         return portfolio
+
+    async def sweep_portfolio(
+        self,
+        strategies: Strategy | Iterable[Strategy] | Mapping[Strategy, Number],
+        *,
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> PortfolioSweep:
+        """Trade every combination of values with one account; return the sweep once it has started.
+
+        Parameters of strategies with several values are arguments like `period=range(5, 31)`, of all
+        strategies that have the parameter; a name in braces, in rules and in the rank, stands for a number.
+        The other arguments are those of `backcast.options.PortfolioSweepOptions`: those of `run`, without
+        detail; max_positions, rank, size, rebalance_every, rebalance_threshold; split, metric, top,
+        min_trades. Stops, size_fraction and the like, direction, fill, costs, atr_period, max_positions, rank
+        and rebalance_every can be lists, in which None is none.
+        """
+        weighted = [(await self._parsed(one), weight) for one, weight in weighted_strategies(strategies)]
+        parse = self._calls.backtests.ParseRules
+        ranks = [
+            None if rank is None else (await self._answer(parse, series_request(rank))).series
+            for rank in ranks_of(arguments)
+        ]
+        request = portfolio_sweep_request(weighted, ranks, arguments)
+        log = PortfolioSweepLog(request, self._connection.library, swept_values(arguments))
+        sweep: PortfolioSweep = await self._begun(PortfolioSweep(self._calls, log, timeout))
+        return sweep
 
     async def candles(
         self,

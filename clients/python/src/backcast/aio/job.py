@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +12,8 @@ import grpc
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
-from backcast.run_log import Recovery, RunLog, ended_early
+from backcast.portfolio_sweep_log import PortfolioSweepLog
+from backcast.run_log import Progress, Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
 from backcast.views import JobView
@@ -23,7 +25,7 @@ class Job(JobView):
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | SweepLog | PortfolioLog,
+        log: RunLog | SweepLog | PortfolioLog | PortfolioSweepLog,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:
@@ -105,3 +107,15 @@ class Job(JobView):
 
     def _seconds_left(self) -> float | None:
         return None if self._ends_at is None else max(0.0, self._ends_at - time.monotonic())
+
+
+class ProgressJob(Job):
+    """A sweep or a portfolio, whose result comes at its end: iterating yields the progress until then."""
+
+    async def __aiter__(self) -> AsyncIterator[Progress]:
+        """Yield the progress, whenever it changes."""
+        while not self._log.is_complete:
+            before = self._log.progress
+            await self._read()
+            if self._log.progress != before:
+                yield self._log.progress

@@ -1,18 +1,17 @@
 """A portfolio, read by a task: iterate over it for progress, or ask it for figures and frames."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-from backcast.aio.job import Job
+from backcast.aio.job import ProgressJob
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.calls import Calls
 from backcast.portfolio_log import PortfolioLog
 from backcast.result import Metrics, metrics_of
-from backcast.run_log import Progress, Recovery
+from backcast.run_log import Recovery
 from backcast.views import PortfolioView
 
 
-class Portfolio(PortfolioView, Job):
+class Portfolio(PortfolioView, ProgressJob):
     """One account that trades many cryptos. Iterating yields its progress; all else waits for its end.
 
     A stream that breaks off is resumed.
@@ -21,14 +20,6 @@ class Portfolio(PortfolioView, Job):
     def __init__(self, calls: Calls, log: PortfolioLog, timeout_s: float | None) -> None:
         """`client.portfolio` makes portfolios. `timeout_s` is for the whole portfolio."""
         super().__init__(calls, log, Recovery(log, calls.connection.patience_s), timeout_s)
-
-    async def __aiter__(self) -> AsyncIterator[Progress]:
-        """Yield the progress of the signals, whenever it changes."""
-        while not self._log.is_complete:
-            before = self._log.progress
-            await self._read()
-            if self._log.progress != before:
-                yield self._log.progress
 
     async def result(self) -> PortfolioResult:
         """Return the message PortfolioResult."""
@@ -41,6 +32,10 @@ class Portfolio(PortfolioView, Job):
     async def hold(self) -> Metrics:
         """Return the metrics of holding all cryptos with equal weights."""
         return metrics_of((await self.wait())._log.view.hold)
+
+    async def account(self) -> Any:
+        """Return a frame with the metrics of the account, of holding all cryptos, and of the benchmark."""
+        return (await self.wait())._log.account()
 
     async def cryptos(self) -> Any:
         """Return a frame with a row for each crypto: contribution, turnover, trades, skipped entries."""

@@ -1,0 +1,126 @@
+"""Does the fetches that are asked for, one after the other, and records how far each is.
+
+A feed process does it beside following. If it dies, another one goes on: the cryptos that are done are not
+asked for again, and of the others only the hours that were not asked for.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import aclosing, suppress
+
+import structlog
+
+from backcast_engine.errors import BackcastError, InvalidInput
+from services.domain.errors import Unavailable
+from services.feed.client import Client
+from services.feed.fetch import fetch_all
+from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
+from services.feed.markets import with_quote, with_symbols
+from services.feed.spans import Span
+from services.feed.writing import reason_against, spans_asked
+
+_log = structlog.get_logger()
+
+# How often it is asked for a fetch, and how often progress is recorded.
+_EVERY_S = 2.0
+
+
+class Fetcher:
+    """Does fetches from `exchanges`; `client_of` returns the client of one of them.
+
+    It looks for fetches, and records progress, every `every_s` seconds.
+    """
+
+    def __init__(
+        self,
+        queue: FetchQueue,
+        exchanges: Collection[str],
+        client_of: Callable[[str], Client],
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._queue = queue
+        self._exchanges = sorted(exchanges)
+        self._client_of = client_of
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Do fetches for ever."""
+        while True:
+            try:
+                taken = await self._queue.take(self._exchanges)
+                if taken:
+                    await self._do(*taken)
+                    continue
+            except BackcastError as error:
+                # The fetch is taken up again: by this process, or by another one.
+                _log.warning("fetches wait", reason=str(error))
+            await asyncio.sleep(self._every_s)
+
+    async def _do(self, order: FetchOrder, doing: Doing) -> None:
+        """Do a fetch up to its end, or until it is not this process's any more.
+
+        Raises Unavailable if the data service is away: the fetch goes on when it is back.
+        """
+        _log.info("fetch", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols))
+        fetching = asyncio.create_task(self._fetch(order, doing))
+        try:
+            while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
+                with suppress(Unavailable):
+                    if not await self._queue.record(order, doing):
+                        _log.info("fetch ended by others", fetch=order.fetch_id)
+                        return
+            error = fetching.result()
+        finally:
+            fetching.cancel()
+            await asyncio.wait({fetching})
+        await self._queue.record(order, doing, is_finished=True, error=error)
+        log = _log.warning if error or doing.failed_count else _log.info
+        log(
+            "fetch ended",
+            fetch=order.fetch_id,
+            cryptos=doing.crypto_count,
+            inserted=doing.inserted,
+            corrected=doing.corrected,
+            failed=doing.failed_count,
+            **({"failure": error} if error else {}),
+        )
+
+    async def _fetch(self, order: FetchOrder, doing: Doing) -> str:
+        """Fetch what is not done; return why it failed as a whole, empty if it did not."""
+        try:
+            await self._fetch_rest(order, doing)
+        except InvalidInput as error:
+            return str(error)
+        except BackcastError as error:
+            # Not those of the exchange, which are classes of their own.
+            if type(error) is Unavailable:
+                raise
+            return str(error)
+        return ""
+
+    async def _fetch_rest(self, order: FetchOrder, doing: Doing) -> None:
+        client = self._client_of(order.exchange)
+        name, listed = client.exchange.name, await client.markets()
+        if order.quote:
+            markets = with_quote(client.exchange, listed, order.quote, order.with_delisted)
+        else:
+            markets = with_symbols(client.exchange, listed, order.symbols)
+        stored = await self._queue.cryptos()
+        span = Span(order.start_s, int(client.now_s()) if order.end_s is None else order.end_s)
+        doing.crypto_count = len(markets)
+        known, wanted, asked = set(doing.done_symbols), {}, {}
+        for market in markets:
+            symbol, crypto = market.symbol, stored.get(market.symbol)
+            if symbol in known:
+                continue
+            if reason := crypto and reason_against(crypto, name):
+                doing.done_symbols.append(symbol)
+                doing.fail(symbol, reason)
+                continue
+            wanted[symbol] = market, span
+            asked[symbol] = spans_asked(crypto, name) if crypto else []
+        write = self._queue.writer(name)
+        reports = fetch_all(client, wanted, asked, write, doing.reached, order.again)
+        async with aclosing(reports):
+            async for report in reports:
+                doing.done(report)

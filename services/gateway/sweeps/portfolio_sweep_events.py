@@ -1,0 +1,126 @@
+"""The events of a sweep over portfolios: progress and the best so far, then the table and the summary."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+import numpy as np
+
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
+from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import SweepProgress
+from backcast_engine import Detail
+from backcast_engine.sweep.deflated_sharpe import ReturnShape, shape_of
+from services.gateway.cache.result_cache import ResultCache
+from services.gateway.cache.run_cache import RunCache
+from services.gateway.cache.single_flight import SingleFlight
+from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
+from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
+from services.gateway.planning.run_plan import CacheMode
+from services.gateway.runs.report import RunReport
+from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
+from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
+from services.gateway.sweeps.selection_bias import bias_of_best
+from services.gateway.sweeps.table_messages import ROWS_IN_MESSAGE
+from services.gateway.upstream.compute import ComputeClient
+from services.wire.portfolios import portfolio_spec_to
+
+# Nobody can read events that come more often.
+_PROGRESS_S = 0.1
+_BEST_S = 0.25
+
+
+class PortfolioSweepEvents:
+    """The events of one sweep over portfolios."""
+
+    def __init__(
+        self,
+        plan: PortfolioSweepPlan,
+        cache: ResultCache,
+        single_flight: SingleFlight,
+        compute: ComputeClient,
+        report: RunReport,
+        arrived_at: float,
+    ) -> None:
+        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        self._plan = plan
+        self._compute = compute
+        self._report = report
+        self._arrived_at = arrived_at
+        self._cache = RunCache(cache, plan.run.cache_mode)
+        self._results = PortfolioResults(plan, self._cache, single_flight, compute)
+        self._table = PortfolioTable(plan)
+        self._progress = SweepProgress(total=plan.portfolios)
+        report.total = plan.backtests
+
+    async def events(self) -> AsyncGenerator[pb.SweepPortfoliosResponse]:
+        """Yield the sweep's events; closing the iterator cancels what is still being computed."""
+        yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._report.run_id))
+        progress_at = best_at = time.monotonic()
+        is_changed = False
+        async with aclosing(self._results.results()) as results:
+            async for result in results:
+                is_changed |= self._take(result)
+                now = time.monotonic()
+                if now - progress_at >= _PROGRESS_S:
+                    progress_at = now
+                    yield pb.SweepPortfoliosResponse(progress=self._progress)
+                if is_changed and now - best_at >= _BEST_S:
+                    best_at, is_changed = now, False
+                    yield pb.SweepPortfoliosResponse(best=self._rows(self._table.best))
+        yield pb.SweepPortfoliosResponse(progress=self._progress)
+        yield pb.SweepPortfoliosResponse(best=self._rows(self._table.best))
+        combinations = range(len(self._plan.possible))
+        for start in range(0, len(combinations), ROWS_IN_MESSAGE):
+            rows = await asyncio.to_thread(self._rows, combinations[start : start + ROWS_IN_MESSAGE])
+            yield pb.SweepPortfoliosResponse(rows=rows)
+        yield pb.SweepPortfoliosResponse(summary=await self._summary())
+
+    def _rows(self, combinations: "list[int] | range") -> pb.PortfolioSweepRows:
+        return portfolio_rows(self._plan, self._table, combinations)
+
+    def _take(self, result: SweptResult) -> bool:
+        """Put a result into the table; return whether the ranking has changed."""
+        is_changed = False
+        if result.metrics is not None:
+            is_changed = self._table.put(result.combination, result.window, result.metrics)
+            self._progress.completed += 1
+        elif result.failure is not None:
+            self._table.fail(result.combination, result.window, result.failure)
+            self._progress.failed += 1
+        self._progress.from_cache += result.from_cache
+        each = self._plan.backtests // self._plan.portfolios
+        self._report.completed = self._progress.completed * each
+        self._report.failed = self._progress.failed * each
+        self._report.from_cache = self._progress.from_cache * each
+        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        return is_changed
+
+    async def _summary(self) -> pb.PortfolioSweepSummary:
+        summary = pb.PortfolioSweepSummary(progress=self._progress)
+        shape = None
+        if best := self._table.best:
+            winner, portfolio = best[0], self._plan.portfolio(best[0])
+            summary.winner.CopyFrom(self._rows([winner]).rows[0])
+            summary.winner_spec.CopyFrom(portfolio_spec_to(portfolio))
+            if self._plan.run.cache_mode is not CacheMode.ONLY:
+                shape = await self._returns_of(winner)
+        interval = self._plan.run.backtest.interval
+        summary.selection_bias.CopyFrom(bias_of_best(self._table.sharpe_ratios, shape, interval))
+        summary.cache_state = self._cache.state
+        summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
+        return summary
+
+    async def _returns_of(self, combination: int) -> ReturnShape | None:
+        """Return the shape of a combination's returns in the train part; None where it cannot be computed."""
+        plan = self._plan
+        portfolio = replace(plan.portfolio(combination), detail=Detail.EQUITY)
+        found = self._compute.portfolios([portfolio], plan.cryptos, plan.run.others)
+        async with aclosing(found) as responses:
+            async for response in responses:
+                if response.HasField("result"):
+                    result = PortfolioResult.FromString(b"".join(response.result.parts))
+                    return shape_of(np.array(result.curve.equity), portfolio.execution.initial_capital)
+        return None

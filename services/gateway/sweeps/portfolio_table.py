@@ -1,0 +1,73 @@
+"""The table of a sweep over portfolios: the metrics of each combination's account, and its messages."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from google.rpc.status_pb2 import Status
+from numpy.typing import NDArray
+
+from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
+from backcast_engine import METRIC_NAMES
+from services.domain.metric_order import SMALLEST_IS_BEST
+from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
+from services.gateway.runs.statistics import no_trade_counted, trades_of
+from services.gateway.sweeps.table import Ranking
+from services.gateway.sweeps.table_messages import metrics_message
+
+_SHARPE_RATIO = METRIC_NAMES.index("sharpe_ratio")
+
+
+class PortfolioTable:
+    """Metrics of combinations in the parts of the window, NaN where undefined or missing; and the ranking."""
+
+    def __init__(self, plan: PortfolioSweepPlan) -> None:
+        self.figures = np.full((len(plan.possible), plan.windows, len(METRIC_NAMES)), np.nan)
+        """Float64 of shape (combinations, windows, metrics)."""
+        self.failures: dict[int, Status] = {}
+        """Why combinations failed: of each the first failure, that of train before that of test."""
+        self._metric, self._min_trades = METRIC_NAMES.index(plan.metric), plan.min_trades
+        self._ranking = Ranking(plan.best_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
+
+    def put(self, combination: int, window: int, metrics: NDArray[np.float64]) -> bool:
+        """Keep the metrics of a portfolio; return whether the ranking has changed."""
+        self.figures[combination, window] = metrics
+        if window or not trades_of(metrics, axis=0) >= self._min_trades:
+            return False
+        # Without a trade, it counts as among many.
+        value = no_trade_counted(metrics[None], axis=1)[:, self._metric]
+        return self._ranking.add(value, np.array([combination]))
+
+    def fail(self, combination: int, window: int, failure: Status) -> None:
+        """Note why a portfolio has no metrics."""
+        if window == 0 or combination not in self.failures:
+            self.failures[combination] = failure
+
+    @property
+    def best(self) -> list[int]:
+        """The best combinations, by rank."""
+        return [int(trial) for trial in self._ranking.trials]
+
+    @property
+    def sharpe_ratios(self) -> NDArray[np.float64]:
+        """The Sharpe ratios in train of all combinations that have one: trials without a trade have 0."""
+        ratios = no_trade_counted(self.figures[:, 0], axis=1)[:, _SHARPE_RATIO]
+        return ratios[~np.isnan(ratios)]
+
+
+def portfolio_rows(
+    plan: PortfolioSweepPlan, table: PortfolioTable, combinations: Sequence[int]
+) -> pb.PortfolioSweepRows:
+    """Return rows of the table of a sweep over portfolios."""
+    return pb.PortfolioSweepRows(rows=[_row(plan, table, combination) for combination in combinations])
+
+
+def _row(plan: PortfolioSweepPlan, table: PortfolioTable, combination: int) -> pb.PortfolioSweepRow:
+    row = pb.PortfolioSweepRow(
+        combination=combination,
+        value_indexes=plan.value_indexes(combination),
+        failure=table.failures.get(combination),
+    )
+    for part, figures in zip((row.train, row.test), table.figures[combination], strict=False):
+        if not np.isnan(figures).all():
+            part.CopyFrom(metrics_message(figures))
+    return row

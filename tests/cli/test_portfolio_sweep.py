@@ -1,0 +1,146 @@
+"""`backcast sweep-portfolio`, as a user runs it, and how it reads its options."""
+
+import json
+from typing import Any
+
+import pytest
+
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
+from backcast_engine.errors import InvalidInput
+from services.cli.options.names import option_of
+from services.cli.options.portfolio_sweep import PortfolioSweepOptions
+from services.cli.options.run_options import CandleOptions, ExecutionOptions, RunOptions
+from tests.cli.conftest import Cli
+
+
+def request_of(*strategies: str, stop_loss: str | None = None, **options: Any) -> SweepPortfoliosRequest:
+    swept = PortfolioSweepOptions([*strategies], **options)
+    return swept.request(
+        CandleOptions(symbols="AUSDT,BUSDT"), ExecutionOptions(stop_loss=stop_loss), RunOptions(run_id="mine")
+    )
+
+
+def test_options_with_several_values_are_ranges() -> None:
+    request = request_of(
+        "rsi --weight 40%",
+        "ma_cross --weight 60%",
+        param=["period=5..7", "kind=sma,ema"],
+        stop_loss="2%,none",
+        max_positions="2..6:2,10",
+        rank=["roc(24)", "none"],
+        rebalance_every="none,24",
+        rebalance_threshold="10%",
+        split="70%",
+        metric="cagr",
+        top=5,
+        min_trades=3,
+    )
+    assert [(one.name, [value.number_value for value in one.values]) for one in request.ranges[:1]] == [
+        ("period", [5, 6, 7])
+    ]
+    assert [value.string_value for value in request.ranges[1].values] == ["SMA", "EMA"]
+    (stops,) = request.execution_ranges
+    assert [value.HasField("stop_loss") for value in stops.values] == [True, False]
+    places, ranks, rebalancing = request.portfolio_ranges
+    assert (places.name, [value.max_positions for value in places.values]) == ("max_positions", [2, 4, 6, 10])
+    assert (ranks.name, [value.HasField("rank") for value in ranks.values]) == ("rank", [True, False])
+    assert [(value.rebalancing.every, value.rebalancing.threshold) for value in rebalancing.values] == [
+        *((0, 0), (24, 0.1))
+    ]
+    assert not request.spec.HasField("max_positions")
+    assert (request.split, request.best_count, request.min_trades) == (0.7, 5, 3)
+    assert (request.run_id, list(request.symbols)) == ("mine", ["AUSDT", "BUSDT"])
+
+
+def test_options_with_one_value_are_those_of_the_portfolio() -> None:
+    request = request_of(
+        "rules --entry 'rsi({n}) < 30'",
+        param=["n=7"],
+        max_positions="3",
+        rank=["roc({n})"],
+        rebalance_every="24",
+    )
+    assert (request.spec.max_positions, request.spec.rebalancing.every) == (3, 24)
+    assert request.spec.HasField("rank")
+    assert not request.portfolio_ranges
+    assert [one.name for one in request.ranges] == ["n"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"param": ["period=5", "period=6"]}, "--param period: is given twice"),
+        ({"max_positions": "2,x"}, "--max-positions: 'x' is not a whole number"),
+        ({"max_positions": "2,"}, "--max-positions: '' is not a whole number"),
+        ({"max_positions": "none"}, "--max-positions: 'none' is not a whole number"),
+        ({"max_positions": "1..2:0.5"}, "--max-positions: 1..2:0.5 has numbers that are not whole"),
+        ({"rank": ["close > 3", "none"]}, "--rank: "),
+        ({"rebalance_threshold": "10%"}, "--rebalance-threshold: needs --rebalance-every"),
+        ({"split": "most"}, "--split: 'most' is not a fraction"),
+        ({"metric": "luck"}, "--metric: there is no metric 'luck'"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_named(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request_of("rsi", **options)
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("ranges[0].values[1]", "--param period"),
+        ("execution_ranges[0].values[0].stop_loss.fraction", "--stop-loss"),
+        ("portfolio_ranges[0].values[1].max_positions", "--max-positions"),
+        ("portfolio_ranges[1].values[1].rank.arguments[0]", "--rank"),
+        ("spec.strategies[0].strategy.rsi.oversold", "--param oversold"),
+        ("best_count", "--top"),
+    ],
+)
+def test_fields_of_sweeps_are_written_as_options(field: str, option: str) -> None:
+    request = request_of(
+        "rsi", param=["period=5,6"], stop_loss="1%,2%", max_positions="1,2", rank=["roc(5)", "none"]
+    )
+    assert option_of(field, request) == option
+
+
+async def test_the_command_shows_the_best_accounts(cli: Cli, imported: list[str]) -> None:
+    finished = await cli(
+        *("sweep-portfolio", "rsi", "--symbols", ",".join(imported), "--param", "period=5..7"),
+        *("--max-positions", "1,2", "--stop-loss", "5%,none", "--split", "70%", "--top", "3"),
+        *("--start", "2024-01-02"),
+    )
+    assert (finished.status, finished.err) == (0, "")
+    for text in (
+        "sweeping period 5, 6, 7; stop loss 5%, none; max positions 1, 2",
+        "12 combinations, each one account of 2 cryptos, 1h candles from",
+        "the first 70% to rank by, the rest to test",
+        "24 of 24 portfolios in ",
+        "the winner was chosen from 12 trials: its Sharpe ratio is ",
+        "the best accounts",
+        "test Sharpe",
+        "… and 9 more combinations: --top shows more, --format jsonl prints all",
+    ):
+        assert text in finished.out
+
+
+async def test_the_command_prints_events_as_json(cli: Cli, imported: list[str]) -> None:
+    finished = await cli(
+        *("sweep-portfolio", "rules --entry 'rsi({n}) < 40' --exit 'rsi({n}) > 60'", "--rank", "roc({n})"),
+        *("--symbols", ",".join(imported), "--param", "n=5,9", "--format", "jsonl"),
+    )
+    events = [json.loads(line) for line in finished.out.splitlines()]
+    assert [next(iter(event)) for event in events][:1] == ["started"]
+    (rows,) = [event["rows"]["rows"] for event in events if "rows" in event]
+    assert [row["value_indexes"] for row in rows] == [[0], [1]]
+    assert events[-1]["summary"]["winner"]["train"]["sharpe_ratio"]
+
+
+async def test_what_is_refused_is_named_as_options(cli: Cli, imported: list[str]) -> None:
+    finished = await cli(
+        *("sweep-portfolio", "rsi", "--symbols", ",".join(imported), "--param", "period=1,5"),
+        *("--max-positions", "1,9", "--fee", "0.1%,200%"),
+    )
+    assert (finished.status, finished.out) == (1, "")
+    for option in ("--param period: ", "--max-positions: ", "--fee: "):
+        assert option in finished.err

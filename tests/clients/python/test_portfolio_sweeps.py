@@ -1,0 +1,89 @@
+"""Sweeps over portfolios of the Python client."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import backcast
+from backcast.errors import InvalidRequestError
+from backcast_engine.candles import Candles
+
+if TYPE_CHECKING:
+    import backcast.aio
+
+RULES = backcast.rules("rsi({n}) < {low}", "rsi({n}) > 60")
+ARGUMENTS: dict[str, Any] = {
+    "n": range(6, 8),
+    "low": 40,
+    "stop_loss": ["5%", None],
+    "max_positions": [1, 2],
+    "rank": ["roc(24)", None],
+    "rebalance_every": [None, 48],
+    "rebalance_threshold": "10%",
+    "start": "2024-01-31",
+    "split": "70%",
+    "top": 4,
+}
+
+
+def test_a_table_has_a_row_for_each_account(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    sweep = client.sweep_portfolio(RULES, symbols=cryptos, **ARGUMENTS)
+    table, best = sweep.table(), sweep.best()
+    assert table["combination"].tolist() == list(range(32))
+    assert table["n"].tolist() == [6] * 16 + [7] * 16
+    assert list(table["stop_loss"][:9]) == ["5%"] * 8 + ["none"]
+    assert table["max_positions"].tolist()[:5] == [1, 1, 1, 1, 2]
+    assert list(table["rank"][:3]) == ["roc(24)", "roc(24)", "none"]
+    assert np.isnan(table["rebalance_every"][0])
+    assert table["rebalance_every"][1] == 48
+    assert set(table["failure"]) == {""}
+    assert len(best["combination"]) == 4
+    # The best is the portfolio of its values.
+    first = int(best["combination"][0])
+    spec = sweep.summary.winner_spec
+    alone = client.portfolio(
+        backcast.rules(f"rsi({table['n'][first]}) < 40", f"rsi({table['n'][first]}) > 60"),
+        symbols=cryptos,
+        start=spec.start_time.ToDatetime(),
+        end=spec.end_time.ToDatetime(),
+        max_positions=int(table["max_positions"][first]),
+        **({"stop_loss": "5%"} if table["stop_loss"][first] == "5%" else {}),
+        **({"rank": "roc(24)"} if table["rank"][first] != "none" else {}),
+        **(
+            {}
+            if np.isnan(table["rebalance_every"][first])
+            else {"rebalance_every": 48, "rebalance_threshold": "10%"}
+        ),
+    )
+    assert alone.metrics.total_return == best["total_return"][0] == table["total_return"][first]
+    assert sweep.summary.selection_bias.trial_count == 32
+    assert sweep.progress.done == 64
+    assert repr(sweep).endswith("64 of 64 portfolios>")
+
+
+async def test_the_client_for_asyncio_has_the_same_table(
+    client: backcast.Client, aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
+) -> None:
+    arguments: dict[str, Any] = {"symbols": list(cryptos), "period": [5, 9], "max_positions": 1}
+    sweep = await aio_client.sweep_portfolio(backcast.Rsi(), **arguments)
+    progress = [each async for each in sweep]
+    assert progress[-1].completed == 2
+    ours, theirs = await sweep.table(), client.sweep_portfolio(backcast.Rsi(), **arguments).table()
+    assert ours.keys() == theirs.keys()
+    for column in ours:
+        np.testing.assert_array_equal(ours[column], theirs[column])
+    assert (await sweep.summary()).winner.HasField("train")
+    assert len((await sweep.best())["combination"]) == 2
+
+
+def test_bad_arguments_are_named(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    rsi = backcast.Rsi()
+    with pytest.raises(InvalidRequestError, match="nothing has several values"):
+        client.sweep_portfolio(rsi, symbols=cryptos)
+    with pytest.raises(InvalidRequestError, match="max_positions: the range is empty"):
+        client.sweep_portfolio(rsi, symbols=cryptos, max_positions=[])
+    with pytest.raises(InvalidRequestError, match="lookback"):
+        client.sweep_portfolio(rsi, symbols=cryptos, lookback=[1, 2])
+    with pytest.raises(TypeError, match="unexpected argument 'detail'"):
+        client.sweep_portfolio(rsi, symbols=cryptos, period=[5, 6], detail="trades")
