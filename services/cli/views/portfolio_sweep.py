@@ -186,7 +186,13 @@ def _dimensions(request: pb.SweepPortfoliosRequest) -> list[Dimension]:
         Dimension(one.name.replace("_", " "), tuple(_own_words(one.name, value) for value in one.values))
         for one in request.portfolio_ranges
     ]
-    return range_dimensions(request.ranges, request.execution_ranges) + own
+    of_ranges = range_dimensions(request.ranges, request.execution_ranges)
+    return [_with_equal_shares(one) if one.name == "size" else one for one in of_ranges] + own
+
+
+def _with_equal_shares(sizes: Dimension) -> Dimension:
+    """Return sizes in words: where the execution names none, a portfolio has equal shares."""
+    return Dimension(sizes.name, tuple("equal" if size == "100%" else size for size in sizes.values))
 
 
 def _own_words(name: str, value: PortfolioSpec) -> str:
