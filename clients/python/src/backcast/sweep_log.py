@@ -1,7 +1,9 @@
 """What a sweep has told so far, as frames; without any I/O."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -10,7 +12,7 @@ import numpy as np
 from backcast import frames
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_name
-from backcast.errors import AlreadyExistsError, BackcastError, BusyError
+from backcast.errors import AlreadyExistsError, BackcastError, BusyError, InvalidRequestError
 from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
@@ -19,6 +21,8 @@ from backcast.status import error_of_status, is_cut_off
 from backcast.wire import joined
 
 _PAUSE_S = 0.5
+# Fields of a request that have ranges, and those in them.
+_RANGE = re.compile(r"(ranges|execution_ranges|intervals)\[(\d+)\](?:\.values\[(\d+)\])?(?:\.\w+)*", re.ASCII)
 
 
 class SweepLog:
@@ -85,6 +89,23 @@ class SweepLog:
             case "summary":
                 self.summary = event.summary
                 self._note(event.summary.progress)
+
+    def of_arguments(self, error: BackcastError) -> BackcastError:
+        """Return an error that names arguments: period[1] for what the API calls ranges[0].values[1]."""
+        if not isinstance(error, InvalidRequestError):
+            return error
+        violations = [replace(one, field=self._argument(one.field)) for one in error.violations]
+        return InvalidRequestError(violations, reason=error.reason, metadata=error.metadata)
+
+    def _argument(self, field: str) -> str:
+        found = _RANGE.fullmatch(field)
+        if found is None:
+            return field
+        kind, place, value = found.groups()
+        if kind == "intervals":
+            return f"interval[{place}]"
+        names = [one.name for one in self.request.ranges] if kind == "ranges" else [*self._settings]
+        return names[int(place)] + (f"[{value}]" if value else "")
 
     def _note(self, progress: Any) -> None:
         self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)
@@ -226,6 +247,6 @@ class SweepRecovery:
         may_pass = isinstance(error, BusyError | AlreadyExistsError)
         helps = may_pass or broken is None or is_cut_off(broken)
         if not (has_begun and helps) or now + pause - self._failing_since > self._patience_s:
-            raise error
+            raise self._log.of_arguments(error)
         self._log.begin_anew()
         return pause
