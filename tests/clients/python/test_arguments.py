@@ -17,7 +17,7 @@ from backcast.errors import InvalidRequestError
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SweepSearch
 from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast.options import RUN_OPTIONS
-from backcast.requests import run_request, sweep_request
+from backcast.requests import candles_request, rules_request, run_request, series_request, sweep_request
 from backcast.result import METRICS
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
@@ -96,6 +96,13 @@ def test_a_time_can_be_of_many_types_and_is_utc_without_a_zone(time: Any, second
         ("curve_points", 2**40),
         ("initial_capital", "much"),
         ("volatility_period", 5),
+        pytest.param("initial_capital", 10**400, id="a number too large for a float"),
+        ("run_id", 5),
+        ("run_id", None),
+        ("run_id", "\ud800"),
+        ("symbols", ""),
+        ("symbols", ["\ud800"]),
+        ("exclude", 5),
     ],
 )
 def test_an_argument_that_is_no_value_of_its_kind_is_named(name: str, value: Any) -> None:
@@ -111,6 +118,90 @@ def test_symbols_are_a_list_or_text() -> None:
     assert request(symbols="all").symbols == []
     assert request(symbols="AUSDT, BUSDT").symbols == ["AUSDT", "BUSDT"]
     assert request(symbols=np.array(["AUSDT", "BUSDT"])).symbols == ["AUSDT", "BUSDT"]
+
+
+def test_what_is_excluded_is_never_left_in() -> None:
+    assert request(exclude="AUSDT, BUSDT").exclude == ["AUSDT", "BUSDT"]
+    assert request(exclude=np.array(["AUSDT", "BUSDT"])).exclude == ["AUSDT", "BUSDT"]
+    assert request(exclude=[]).exclude == []
+    # No crypto has this name, and the server says so.
+    assert request(exclude="all").exclude == ["all"]
+
+
+@pytest.mark.parametrize("rank", ["", "  ", "\ud800"])
+def test_a_rank_that_is_no_text_of_a_series_is_named(rank: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        series_request(rank)
+    assert refused.value.field == "rank"
+
+
+@pytest.mark.parametrize(
+    ("symbols", "field"), [(5, "symbols"), ([5], "symbols"), (b"AUSDT", "symbols"), ("\ud800", "symbols")]
+)
+def test_candles_are_of_symbols_that_are_text(symbols: Any, field: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        candles_request(symbols, "1h", None, None)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("rules", [backcast.Rules(5), backcast.Rules("close > 1", "\ud800")])  # type: ignore[arg-type]
+def test_rules_are_text(rules: backcast.Rules) -> None:
+    with pytest.raises(InvalidRequestError, match=r"is not text|not Unicode"):
+        rules_request(rules)
+
+
+def test_the_base_of_strategies_is_no_strategy() -> None:
+    with pytest.raises(InvalidRequestError, match="is no strategy"):
+        run_request(backcast.Strategy(), {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"address": 5}, "address"),
+        ({"address": b"here:1"}, "address"),
+        ({"token": 5}, "token"),
+        ({"timeout": "5"}, "timeout"),
+        ({"timeout": None}, "timeout"),
+        # To gRPC, it is over at once.
+        ({"timeout": math.inf}, "timeout"),
+        ({"timeout": -1}, "timeout"),
+        ({"patience": "long"}, "patience"),
+        ({"tls": 1}, "tls"),
+        ({"tls": "/no/such/file"}, "tls"),
+        # What is no PEM gRPC takes for a server that is away.
+        ({"tls": __file__}, "tls"),
+        ({"tls": True, "certificate": (__file__, __file__)}, "certificate"),
+        ({"tls": True, "certificate": (__file__,)}, "certificate"),
+        ({"tls": True, "certificate": __file__}, "certificate"),
+    ],
+)
+def test_an_argument_of_connect_that_is_no_value_of_its_kind_is_named(
+    arguments: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        backcast.connect(**arguments)
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize("timeout", ["5", math.nan, math.inf, -1])
+def test_a_timeout_of_a_run_is_a_number_of_seconds(timeout: Any) -> None:
+    with (
+        backcast.connect("127.0.0.1:9", frames="numpy") as client,
+        pytest.raises(InvalidRequestError) as refused,
+    ):
+        client.run(backcast.Rsi(), timeout=timeout)
+    assert refused.value.field == "timeout"
+
+
+@pytest.mark.parametrize("run_id", ["", None, 5, "\ud800"])
+def test_a_run_to_watch_needs_a_name(run_id: Any) -> None:
+    with (
+        backcast.connect("127.0.0.1:9", frames="numpy") as client,
+        pytest.raises(InvalidRequestError) as refused,
+    ):
+        client.watch(run_id)
+    assert refused.value.field == "run_id"
 
 
 def test_every_option_of_a_run_reaches_the_request() -> None:
@@ -213,6 +304,8 @@ def test_a_swept_volatility_keeps_its_period() -> None:
         ({"period": [5], "seed": 2}, "seed"),
         ({"period": [5], "random": "all"}, "random"),
         ({"interval": ["1h", "2h"]}, "interval"),
+        ({"interval": []}, "interval"),
+        ({"period": [5], "interval": []}, "interval"),
     ],
 )
 def test_a_sweep_names_the_argument_that_is_wrong(arguments: dict[str, Any], field: str) -> None:

@@ -1,5 +1,6 @@
 """Backtests by `backcast.engine`: their results, and the errors of their arguments."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,8 @@ def test_candles_before_the_start_warm_indicators_up() -> None:
         ({"start": "yesterday"}, "start"),
         ({"start": "2025-01-01"}, "start"),
         ({"end": "2023-01-01"}, "end"),
+        ({"start": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))}, "start"),
+        pytest.param({"initial_capital": 10**400}, "initial_capital", id="too large for a float"),
     ],
 )
 def test_an_argument_that_is_wrong_is_named(options: Any, field: str) -> None:
@@ -122,6 +125,8 @@ def test_an_argument_that_is_wrong_is_named(options: Any, field: str) -> None:
         (backcast.MaCross(kind="wma"), ["kind"]),  # type: ignore[arg-type]
         (backcast.rules("rsi(14) <"), ["entry"]),
         (backcast.rules("close > open", "sma(5)"), ["exit"]),
+        (backcast.Rules(5), ["entry"]),  # type: ignore[arg-type]
+        (backcast.Strategy(), ["strategy"]),
         ("rsi", ["strategy"]),
     ],
 )
@@ -165,6 +170,13 @@ def test_rules_look_at_the_frames_of_other_cryptos() -> None:
         InvalidRequestError, match=r"look at ETHUSDT: give its candles, as others="
     ) as refused:
         backtest(candles, rules)
+    assert refused.value.field == "others"
+
+
+@pytest.mark.parametrize("others", [None, 5, [CANDLES]])
+def test_others_that_are_no_dict_of_frames_are_named(others: Any) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        backtest(columns(), backcast.rules("close > close@ETHUSDT"), others=others)
     assert refused.value.field == "others"
 
 

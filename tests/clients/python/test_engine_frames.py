@@ -142,6 +142,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "a negative volume": (lambda: with_value("volume", 5, -1.0), "row 5, .*: volume is negative"),
     "another length": (lambda: columns(volume=CANDLES.volume[1:]), r"volume has the shape \(499,\)"),
     "a masked array": (lambda: columns(close=np.ma.masked_greater(CANDLES.close, 100.0)), "masked"),
+    "rows of several lengths": (lambda: columns(close=[[1.0], [2.0, 3.0]] * 250), "lists of several lengths"),
 }  # fmt: skip
 
 
@@ -180,6 +181,8 @@ def test_signals_of_a_frame_with_another_index_are_refused() -> None:
     [
         (np.ones(500), "is float64, not of booleans"),
         (np.array([True, None] * 250), "is object, not of booleans"),
+        (np.ma.masked_array(np.ones(500, np.bool_), mask=np.ones(500, np.bool_)), "has masked values"),
+        ([[True], [True, False]], "has lists of several lengths"),
         (np.ones(499, np.bool_), r"has the shape \(499,\), and the frame 500 rows"),
     ],
 )

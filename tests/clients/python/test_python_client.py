@@ -1,6 +1,8 @@
 """The Python client against real services: its frames have the numbers of the bare stubs."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +125,24 @@ async def test_the_client_for_asyncio_has_the_same_frames(
             np.testing.assert_array_equal(ours[column], theirs[column])
 
 
+def test_threads_that_share_a_run_all_get_every_result(
+    client: backcast.Client, cryptos: dict[str, Candles]
+) -> None:
+    with client.run(RSI, symbols=cryptos, cache="bypass") as run, ThreadPoolExecutor(4) as threads:
+        came = list(threads.map(lambda _: [result.symbol for result in run], range(4)))
+    assert [sorted(symbols) for symbols in came] == [sorted(cryptos)] * 4
+
+
+async def test_tasks_that_share_a_run_all_get_every_result(
+    aio_client: backcast.aio.Client, cryptos: dict[str, Candles]
+) -> None:
+    async with await aio_client.run(RSI, symbols=cryptos, cache="bypass") as run:
+        metrics, summary, failures = await asyncio.gather(run.metrics(), run.summary(), run.failures())
+    assert metrics["symbol"].tolist() == sorted(cryptos)
+    assert summary["statistic"].size
+    assert not failures["symbol"].size
+
+
 def test_rules_are_text(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     by_rules = client.run(backcast.rules("rsi(7) < 30", "rsi(7) > 70"), symbols=cryptos)
     by_name = client.run(RSI, symbols=cryptos)
@@ -173,7 +193,25 @@ def test_a_value_that_rules_cannot_have_is_refused(
 ) -> None:
     with pytest.raises(InvalidRequestError, match=r"n = 1e\+09: period of rsi must be from 2") as refused:
         client.sweep(backcast.rules("rsi({n}) < 30"), n=[7, 10**9], symbols="CLIENT0USDT")
-    assert refused.value.field == "ranges[0].values[1]"
+    assert refused.value.field == "n[1]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"period": [7, 7]}, "period[1]"),
+        ({"period": [7], "oversold": [30, 200]}, "oversold[1]"),
+        ({"period": [7], "stop_loss": ["1%", "-1%"]}, "stop_loss[1]"),
+        ({"period": [7], "fee": [0.001, 0.001]}, "fee[1]"),
+        ({"interval": ["1d", "1d"]}, "interval[1]"),
+    ],
+)
+def test_a_swept_value_that_the_server_refuses_is_named_as_it_was_given(
+    client: backcast.Client, cryptos: dict[str, Candles], arguments: Any, field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep(RSI, symbols=cryptos, **arguments)
+    assert [violation.field for violation in refused.value.violations] == [field]
 
 
 def test_a_sweep_over_options_has_a_column_for_each(

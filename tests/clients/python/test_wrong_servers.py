@@ -153,3 +153,23 @@ async def test_a_client_for_asyncio_that_is_closed_says_so() -> None:
     for call in CALLS.values():
         with pytest.raises(BackcastError, match="is closed"):
             await call(client)
+
+
+def test_a_client_for_asyncio_may_be_made_before_its_event_loop_and_is_of_one_loop_only() -> None:
+    client = backcast.aio.connect("127.0.0.1:9", frames="numpy")
+
+    async def call() -> None:
+        await client.cryptos()
+
+    async def close() -> None:
+        await client.close()
+
+    with asyncio.Runner() as first:
+        with pytest.raises(ConnectionFailedError, match="no Backcast answers"):
+            first.run(call())
+        with (
+            asyncio.Runner() as second,
+            pytest.raises(ConnectionFailedError, match="in another event loop: connect once in each"),
+        ):
+            second.run(call())
+        first.run(close())

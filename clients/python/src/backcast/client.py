@@ -25,7 +25,7 @@ from backcast.portfolio_sweep_log import (
     ranks_of,
     swept_values,
 )
-from backcast.quantities import Number, Time
+from backcast.quantities import Number, Time, text
 from backcast.requests import (
     candles_request,
     portfolio_request,
@@ -193,8 +193,7 @@ class Client:
 
         `symbols` is the symbol of one crypto, or a list: then the frame has a column of symbols too.
         """
-        listed = [symbols] if isinstance(symbols, str) else list(symbols)
-        request = candles_request(listed, interval, start, end)
+        request = candles_request(symbols, interval, start, end)
         blocks = CandleBlocks()
         with self._calls.readable_errors():
             call = self._calls.stream(self._calls.market.StreamCandles, request, self._connection.timeout_s)
@@ -218,7 +217,7 @@ class Client:
 
     def cancel(self, run_id: str) -> None:
         """Cancel a run, of this client or of another one with the same token."""
-        self._answer(self._calls.runs.CancelRun, CancelRunRequest(run_id=run_id))
+        self._answer(self._calls.runs.CancelRun, CancelRunRequest(run_id=text(run_id, "run_id")))
 
     def close(self) -> None:
         """Cancel the runs that are not complete, and close the channel."""

@@ -13,6 +13,7 @@ from backcast.errors import InvalidRequestError
 from backcast.frames import chosen_library
 from backcast.gateway.v1 import backtest_service_pb2, run_service_pb2
 from backcast.marketdata.v1 import market_data_service_pb2
+from backcast.quantities import seconds, text
 from backcast.versions import client_version
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
@@ -103,11 +104,12 @@ def connection(
     frames: str,
 ) -> Connection:
     """Return the connection of the arguments of `connect`; raise InvalidRequestError, naming the argument."""
+    address = text(address, "address") if address is not None else ""
     address = address or os.environ.get("BACKCAST_GATEWAY_ADDRESS") or DEFAULT_ADDRESS
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdecimal()) or (":" in host and not host.startswith(("[", "dns:"))):
         raise InvalidRequestError.of("address", f"{address!r} is not host:port, or [IPv6]:port")
-    token = (token if token is not None else os.environ.get("BACKCAST_TOKEN", "")).strip()
+    token = text(os.environ.get("BACKCAST_TOKEN", "") if token is None else token, "token").strip()
     if token and (not (token.isascii() and token.isprintable()) or len(token.split()) != 1):
         raise InvalidRequestError.of("token", "is not a token: `backcast token` makes one")
     credentials = _credentials(tls, certificate)
@@ -119,10 +121,14 @@ def connection(
             f"is not sent to {address} without TLS: give tls=True, or tls=FILE of its CA; insecure=True "
             "sends it unencrypted",
         )
-    for name, seconds in (("timeout", timeout), ("patience", patience)):
-        if not seconds >= 0:
-            raise InvalidRequestError.of(name, f"{seconds} is no number of seconds")
-    return Connection(address, token, credentials, timeout, patience, chosen_library(frames))
+    return Connection(
+        address,
+        token,
+        credentials,
+        seconds(timeout, "timeout"),
+        seconds(patience, "patience"),
+        chosen_library(frames),
+    )
 
 
 def _credentials(
@@ -138,22 +144,31 @@ def _credentials(
             )
         return None
     # Without a CA, gRPC trusts the public ones.
-    authority = None if tls is True else _read(tls, "tls")
+    authority = None if tls is True else _pem(tls, "tls")
     if certificate is None and "BACKCAST_TLS_CERT_FILE" in environment:
         certificate = environment["BACKCAST_TLS_CERT_FILE"], environment.get("BACKCAST_TLS_KEY_FILE", "")
-    chain, key = certificate or (None, None)
-    return grpc.ssl_channel_credentials(
-        authority,
-        _read(key, "certificate") if key is not None else None,
-        _read(chain, "certificate") if chain is not None else None,
-    )
+    if certificate is None:
+        return grpc.ssl_channel_credentials(authority)
+    if not isinstance(certificate, tuple | list) or len(certificate) != 2:
+        raise InvalidRequestError.of(
+            "certificate", f"{certificate!r} is no pair of files, of the certificate and of its key"
+        )
+    chain, key = (_pem(file, "certificate") for file in certificate)
+    return grpc.ssl_channel_credentials(authority, key, chain)
 
 
-def _read(file: str | os.PathLike[str], name: str) -> bytes:
+def _pem(file: object, name: str) -> bytes:
+    """Return what is in a file of certificates or of a key."""
+    if not isinstance(file, str | os.PathLike):
+        raise InvalidRequestError.of(name, f"{file!r} is no file")
     try:
-        return Path(file).read_bytes()
+        content = Path(file).read_bytes()
     except OSError as error:
         raise InvalidRequestError.of(name, f"{file} cannot be read: {error.strerror}") from None
+    # gRPC would say later that it cannot connect.
+    if b"-----BEGIN " not in content:
+        raise InvalidRequestError.of(name, f"{file} has no certificate and no key in PEM")
+    return content
 
 
 def _is_loopback(address: str) -> bool:

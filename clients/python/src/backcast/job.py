@@ -1,5 +1,6 @@
 """What runs, sweeps and portfolios have in common that a thread reads: how they are read and cancelled."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
 from backcast.portfolio_sweep_log import PortfolioSweepLog
+from backcast.quantities import seconds
 from backcast.run_log import Progress, Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
@@ -32,8 +34,9 @@ class Job(JobView):
         super().__init__(log)
         self._calls = calls
         self._recovery = recovery
-        self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        self._reading = threading.Lock()
         self._call: Any = None
+        self._ends_at = None if timeout_s is None else time.monotonic() + seconds(timeout_s, "timeout")
 
     def begin(self) -> Self:
         """Ask the server, and wait for the start."""
@@ -71,9 +74,13 @@ class Job(JobView):
 
     def _read(self) -> None:
         """Read what comes next; raise CancelledError where this was cancelled."""
-        if self._is_cancelled:
-            raise CancelledError(f"this {self._kind} was cancelled")
-        self._read_next()
+        with self._reading:
+            if self._log.is_complete:
+                # Another thread has read the end.
+                return
+            if self._is_cancelled:
+                raise CancelledError(f"this {self._kind} was cancelled")
+            self._read_next()
 
     def _read_next(self) -> None:
         """Read the next event, through as many streams as it takes."""

@@ -9,7 +9,7 @@ from backcast import frames
 from backcast.backtest.v1.expression_pb2 import Expression
 from backcast.backtest.v1.result_pb2 import Metric
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
-from backcast.errors import InvalidRequestError
+from backcast.errors import BackcastError, InvalidRequestError
 from backcast.gateway.v1.portfolio_sweep_pb2 import (
     PortfolioRange,
     SweepPortfoliosRequest,
@@ -37,6 +37,7 @@ from backcast.requests import (
 )
 from backcast.result import metric_rows
 from backcast.run_log import Progress
+from backcast.sweep_log import of_ranges
 
 # The options of the portfolio itself that can have several values, and the API's names.
 _OWN = {"max_positions": "max_positions", "rank": "rank", "rebalance_every": "rebalancing"}
@@ -180,6 +181,15 @@ class PortfolioSweepLog:
             case "summary":
                 self.summary = event.summary
                 self._note(event.summary.progress)
+
+    def of_arguments(self, error: BackcastError) -> BackcastError:
+        """Return an error that names arguments: see `of_ranges`."""
+        names = {
+            "ranges": [one.name for one in self.request.ranges],
+            "execution_ranges": [name for name in self._swept if name not in _OWN],
+            "portfolio_ranges": [name for name in self._swept if name in _OWN],
+        }
+        return of_ranges(error, names)
 
     def _note(self, progress: Any) -> None:
         self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)

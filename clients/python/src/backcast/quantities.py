@@ -60,6 +60,8 @@ def number(value: object, name: str) -> float:
         if isinstance(value, str | bytes | bool):
             raise TypeError
         result = float(value)  # type: ignore[arg-type]  # what is no number raises
+    except OverflowError:
+        raise InvalidRequestError.of(name, "is a number that is too large") from None
     except (TypeError, ValueError):
         raise InvalidRequestError.of(name, f"{value!r} is not a number") from None
     if result - result != 0:
@@ -73,6 +75,25 @@ def whole(value: object, name: str) -> int:
     if not result.is_integer():
         raise InvalidRequestError.of(name, f"{value!r} is not a whole number")
     return int(result)
+
+
+def seconds(value: object, name: str) -> float:
+    """Return a duration in seconds."""
+    result = number(value, name)
+    if result < 0:
+        raise InvalidRequestError.of(name, f"{value} is no number of seconds")
+    return result
+
+
+def text(value: object, name: str) -> str:
+    """Return text that can be sent."""
+    if not isinstance(value, str):
+        raise InvalidRequestError.of(name, f"{value!r} is not text")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequestError.of(name, f"{value!r} has characters that are not Unicode") from None
+    return value
 
 
 def distance(value: Number, name: str) -> tuple[str, float]:
@@ -118,16 +139,22 @@ def choice(value: str, names: Mapping[str, _T], name: str) -> _T:
 
 def symbols(value: object, name: str) -> list[str]:
     """Return a list of symbols, of text with commas or of a sequence; that of `all` is empty."""
+    if isinstance(value, str) and value.strip().lower() == "all":
+        return []
+    listed = symbol_list(value, name)
+    if not listed:
+        # To the server, an empty list means all cryptos; who filtered a list down to nothing means none.
+        raise InvalidRequestError.of(name, 'the list is empty: write "all" for all cryptos')
+    return listed
+
+
+def symbol_list(value: object, name: str) -> list[str]:
+    """Return the symbols of text with commas or of a sequence; there may be none."""
     if isinstance(value, str):
-        return [] if value.strip().lower() == "all" else [part.strip() for part in value.split(",")]
+        return [part.strip() for part in text(value, name).split(",")] if value.strip() else []
     try:
         listed = list(value)  # type: ignore[call-overload]  # what is no iterable raises
     except TypeError:
         raise InvalidRequestError.of(name, f"{value!r} is no list of symbols") from None
-    for symbol in listed:
-        if not isinstance(symbol, str):
-            raise InvalidRequestError.of(name, f"{symbol!r} is no symbol")
-    if not listed:
-        # To the server, an empty list means all cryptos; who filtered a list down to nothing means none.
-        raise InvalidRequestError.of(name, 'the list is empty: write "all" for all cryptos')
-    return [str(symbol) for symbol in listed]
+    # NumPy's text is text.
+    return [str(text(symbol, name)) for symbol in listed]

@@ -82,10 +82,12 @@ def sweep_request(
         options.pop("volatility_period", None)
     _set_backtest(request, strategy, options)
     if intervals is not None:
+        if not intervals:
+            raise InvalidRequestError.of("interval", "the range is empty")
         request.intervals.extend(
             _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
         )
-    if not ranges and not settings and not intervals:
+    if not ranges and not settings and intervals is None:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
         if isinstance(strategy, Strategy) and name not in strategy.parameters:
@@ -189,7 +191,7 @@ def portfolio_request(
     if "rebalance_threshold" in options:
         threshold = quantities.fraction(options["rebalance_threshold"], "rebalance_threshold")
         spec.rebalancing.threshold = threshold
-    spec.benchmark = options.get("benchmark", "")
+    spec.benchmark = quantities.text(options.get("benchmark", ""), "benchmark")
     if "detail" in options:
         request.detail = _enum(result_pb2.Detail.DESCRIPTOR, options, "detail")
     set_whole(request, "curve_points", options, "curve_points")
@@ -214,12 +216,17 @@ def weighted_strategies(
 
 def series_request(series: object) -> pb.ParseRulesRequest:
     """Return the request that parses a series, such as a rank."""
-    return pb.ParseRulesRequest(series=str(series))
+    written = quantities.text(str(series), "rank")
+    if not written.strip():
+        raise InvalidRequestError.of("rank", "is empty: expected a series, such as roc(168)")
+    return pb.ParseRulesRequest(series=written)
 
 
 def rules_request(strategy: Rules) -> pb.ParseRulesRequest:
     """Return the request that parses rules."""
-    return pb.ParseRulesRequest(entry=strategy.entry, exit=strategy.exit)
+    return pb.ParseRulesRequest(
+        entry=quantities.text(strategy.entry, "entry"), exit=quantities.text(strategy.exit, "exit")
+    )
 
 
 def rules_strategy(rules: RulesMessage) -> StrategyMessage:
@@ -228,11 +235,12 @@ def rules_strategy(rules: RulesMessage) -> StrategyMessage:
 
 
 def candles_request(
-    symbols: Sequence[str], interval: Interval, start: Time | None, end: Time | None
+    symbols: str | Iterable[str], interval: Interval, start: Time | None, end: Time | None
 ) -> StreamCandlesRequest:
-    """Return the request for all columns of candles."""
+    """Return the request for all columns of candles; text is the symbol of one crypto."""
+    one = isinstance(symbols, str)
     request = StreamCandlesRequest(
-        symbols=symbols,
+        symbols=[quantities.text(symbols, "symbols")] if one else quantities.symbol_list(symbols, "symbols"),
         interval=_enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval"),
     )
     for name, time in (("start", start), ("end", end)):
@@ -256,11 +264,11 @@ def _set_cryptos(
     options: BacktestOptions,
 ) -> None:
     request.symbols.extend(quantities.symbols(options.get("symbols", "all"), "symbols"))
-    if excluded := options.get("exclude"):
-        request.exclude.extend(quantities.symbols(excluded, "exclude"))
+    if "exclude" in options:
+        request.exclude.extend(quantities.symbol_list(options["exclude"], "exclude"))
     if "cache" in options:
         request.cache_mode = _enum(pb.CacheMode.DESCRIPTOR, options, "cache")
-    request.run_id = options.get("run_id", "")
+    request.run_id = quantities.text(options.get("run_id", ""), "run_id")
 
 
 def _strategy_of(strategy: Strategy | StrategyMessage) -> StrategyMessage:

@@ -15,8 +15,7 @@ class Run(RunView, Job):
     """A run of one strategy on many cryptos.
 
     Iterating yields each result once, as it comes; iterating again begins with the first one. Frames
-    wait for the end of the run. A stream that breaks off is resumed. Only one of the threads of a program
-    may use a run at a time.
+    wait for the end of the run. A stream that breaks off is resumed. Threads may share a run.
     """
 
     def __init__(self, calls: Calls, log: RunLog, timeout_s: float | None) -> None:

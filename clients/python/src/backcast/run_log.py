@@ -10,10 +10,18 @@ from google.rpc import status_pb2
 
 from backcast import frames, wire
 from backcast.backtest.v1 import result_pb2
-from backcast.errors import BackcastError, BusyError, ConnectionFailedError, NotFoundError, RefusedError
+from backcast.errors import (
+    BackcastError,
+    BusyError,
+    ConnectionFailedError,
+    InvalidRequestError,
+    NotFoundError,
+    RefusedError,
+)
 from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
+from backcast.quantities import text
 from backcast.requests import RESULTS_PER_EVENT
 from backcast.result import Result, metric_rows, time_column, trade_columns
 from backcast.status import code_name, error_of_status, is_cut_off
@@ -67,7 +75,9 @@ class RunLog:
 
     @classmethod
     def watching(cls, run_id: str, library: str) -> Self:
-        """Return the log of a run that another call has started."""
+        """Return the log of a run that another call has started; raise InvalidRequestError for no name."""
+        if not text(run_id, "run_id"):
+            raise InvalidRequestError.of("run_id", "is needed")
         log = cls(pb.RunBacktestsRequest(run_id=run_id), library)
         log.run_id = run_id
         return log

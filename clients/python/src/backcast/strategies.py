@@ -150,5 +150,5 @@ def rules(entry: object, exit: object = "") -> Rules:
 
 def check_strategy(strategy: object) -> None:
     """Raise InvalidRequestError where something is no strategy."""
-    if not isinstance(strategy, Strategy):
+    if not isinstance(strategy, Strategy) or type(strategy) is Strategy:
         raise InvalidRequestError.of("strategy", f"{strategy!r} is no strategy, as backcast.Rsi(period=7) is")

@@ -1,7 +1,9 @@
 """What a sweep has told so far, as frames; without any I/O."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -10,7 +12,7 @@ import numpy as np
 from backcast import frames
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.enumerations import short_name
-from backcast.errors import AlreadyExistsError, BackcastError, BusyError
+from backcast.errors import AlreadyExistsError, BackcastError, BusyError, InvalidRequestError
 from backcast.frames import Names, Times
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.result import metric_rows
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from backcast.portfolio_sweep_log import PortfolioSweepLog
 
 _PAUSE_S = 0.5
+# Fields of a request that have ranges, and those in them.
+_RANGE = re.compile(r"(\w*ranges|intervals)\[(\d+)\](?:\.values\[(\d+)\])?(?:\.\w+)*", re.ASCII)
 
 
 class SweepLog:
@@ -88,6 +92,11 @@ class SweepLog:
             case "summary":
                 self.summary = event.summary
                 self._note(event.summary.progress)
+
+    def of_arguments(self, error: BackcastError) -> BackcastError:
+        """Return an error that names arguments: see `of_ranges`."""
+        ranges = [one.name for one in self.request.ranges]
+        return of_ranges(error, {"ranges": ranges, "execution_ranges": [*self._settings]})
 
     def _note(self, progress: Any) -> None:
         self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)
@@ -204,6 +213,27 @@ def _as_given(values: Sequence[Any], index: int) -> Any:
     return np.nan if values[index] is None else values[index]
 
 
+def of_ranges(error: BackcastError, names: Mapping[str, Sequence[str]]) -> BackcastError:
+    """Return an error that names arguments: period[1] for what the API calls ranges[0].values[1].
+
+    `names` are the arguments of the API's fields with ranges, in their order.
+    """
+    if not isinstance(error, InvalidRequestError):
+        return error
+    violations = [replace(one, field=_argument(one.field, names)) for one in error.violations]
+    return InvalidRequestError(violations, reason=error.reason, metadata=error.metadata)
+
+
+def _argument(field: str, names: Mapping[str, Sequence[str]]) -> str:
+    found = _RANGE.fullmatch(field)
+    if found is None:
+        return field
+    kind, place, value = found.groups()
+    if kind == "intervals":
+        return f"interval[{place}]"
+    return names[kind][int(place)] + (f"[{value}]" if value else "")
+
+
 class SweepRecovery:
     """Decides, when the stream of a sweep has ended too early, whether and when to ask again."""
 
@@ -230,6 +260,6 @@ class SweepRecovery:
         may_pass = isinstance(error, BusyError | AlreadyExistsError)
         helps = may_pass or broken is None or is_cut_off(broken)
         if not (has_begun and helps) or now + pause - self._failing_since > self._patience_s:
-            raise error
+            raise self._log.of_arguments(error)
         self._log.begin_anew()
         return pause

@@ -1,5 +1,6 @@
 """The client of a gateway for asyncio: `async with backcast.aio.connect() as client: await client.run(…)`."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
@@ -14,6 +15,7 @@ from backcast.aio.run import Run
 from backcast.aio.sweep import Sweep
 from backcast.calls import Calls
 from backcast.connection import Connection, connection
+from backcast.errors import ConnectionFailedError
 from backcast.frames import Columns, frame
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_service_pb2 import CancelRunRequest, ListRunsRequest
@@ -27,7 +29,7 @@ from backcast.portfolio_sweep_log import (
     ranks_of,
     swept_values,
 )
-from backcast.quantities import Number, Time
+from backcast.quantities import Number, Time, text
 from backcast.requests import (
     candles_request,
     portfolio_request,
@@ -76,8 +78,10 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         """See `connect`."""
         self._connection = connection
-        self._channel = connection.open_channel(grpc.aio)
-        self._calls = Calls(self._channel, connection)
+        self._channel: grpc.aio.Channel | None = None
+        self._opened_calls: Calls | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
         self._open: WeakSet[Run | Sweep | Portfolio | PortfolioSweep] = WeakSet()
 
     async def run(
@@ -186,8 +190,7 @@ class Client:
 
         `symbols` is the symbol of one crypto, or a list: then the frame has a column of symbols too.
         """
-        listed = [symbols] if isinstance(symbols, str) else list(symbols)
-        request = candles_request(listed, interval, start, end)
+        request = candles_request(symbols, interval, start, end)
         blocks = CandleBlocks()
         with self._calls.readable_errors():
             call = self._calls.stream(self._calls.market.StreamCandles, request, self._connection.timeout_s)
@@ -213,14 +216,16 @@ class Client:
 
     async def cancel(self, run_id: str) -> None:
         """Cancel a run, of this client or of another one with the same token."""
-        await self._answer(self._calls.runs.CancelRun, CancelRunRequest(run_id=run_id))
+        await self._answer(self._calls.runs.CancelRun, CancelRunRequest(run_id=text(run_id, "run_id")))
 
     async def close(self) -> None:
         """Cancel the runs that are not complete, and close the channel."""
         for run in list(self._open):
             await run.cancel()
-        self._calls.is_closed = True
-        await self._channel.close()
+        self._is_closed = True
+        if self._opened_calls is not None and self._channel is not None:
+            self._opened_calls.is_closed = True
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -232,6 +237,18 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self._connection.address}>"
+
+    @property
+    def _calls(self) -> Calls:
+        """The calls; the first use opens the channel, which belongs to the event loop that runs then."""
+        loop = asyncio.get_running_loop()
+        if self._opened_calls is None:
+            self._loop, self._channel = loop, self._connection.open_channel(grpc.aio)
+            self._opened_calls = Calls(self._channel, self._connection)
+            self._opened_calls.is_closed = self._is_closed
+        elif loop is not self._loop:
+            raise ConnectionFailedError("this client is used in another event loop: connect once in each")
+        return self._opened_calls
 
     async def _parsed(self, strategy: Strategy) -> Any:
         if not isinstance(strategy, Rules):

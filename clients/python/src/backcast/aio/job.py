@@ -13,6 +13,7 @@ from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
 from backcast.portfolio_sweep_log import PortfolioSweepLog
+from backcast.quantities import seconds
 from backcast.run_log import Progress, Recovery, RunLog, ended_early
 from backcast.sweep_log import SweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
@@ -33,8 +34,9 @@ class Job(JobView):
         super().__init__(log)
         self._calls = calls
         self._recovery = recovery
-        self._ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        self._reading = asyncio.Lock()
         self._call: Any = None
+        self._ends_at = None if timeout_s is None else time.monotonic() + seconds(timeout_s, "timeout")
 
     async def begin(self) -> Self:
         """Ask the server, and wait for the start."""
@@ -77,9 +79,13 @@ class Job(JobView):
 
     async def _read(self) -> None:
         """Read what comes next; raise CancelledError where this was cancelled."""
-        if self._is_cancelled:
-            raise CancelledError(f"this {self._kind} was cancelled")
-        await self._read_next()
+        async with self._reading:
+            if self._log.is_complete:
+                # Another task has read the end.
+                return
+            if self._is_cancelled:
+                raise CancelledError(f"this {self._kind} was cancelled")
+            await self._read_next()
 
     async def _read_next(self) -> None:
         """Read the next event, through as many streams as it takes."""

@@ -17,6 +17,7 @@ from backcast_engine.parameters import parameters_of
 from backcast_engine.rules.nodes import CLOSE
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.times import EARLIEST_S, LATEST_S
 
 
 @contextmanager
@@ -50,7 +51,10 @@ def window_of(options: Mapping[str, Any], whole: Window) -> Window:
 
 
 def _seconds(value: quantities.Time, name: str) -> int:
-    return math.ceil(quantities.time(value, name).timestamp())
+    second = math.ceil(quantities.time(value, name).timestamp())
+    if not EARLIEST_S <= second <= LATEST_S:
+        raise InvalidRequestError.of(name, "is not in the years 1 to 9999, UTC")
+    return second
 
 
 def strategy_of(strategy: Strategy) -> backcast_engine.Strategy:
@@ -65,8 +69,9 @@ def strategy_of(strategy: Strategy) -> backcast_engine.Strategy:
 
 def _rules_of(rules: Rules) -> CustomRules:
     violations = Violations()
-    entry = violations.read(CLOSE, parse, rules.entry, "strategy.rules.entry")
-    exit = violations.read(CLOSE, parse, rules.exit, "strategy.rules.exit") if rules.exit else None
+    entry_text, exit_text = quantities.text(rules.entry, "entry"), quantities.text(rules.exit, "exit")
+    entry = violations.read(CLOSE, parse, entry_text, "strategy.rules.entry")
+    exit = violations.read(CLOSE, parse, exit_text, "strategy.rules.exit") if exit_text else None
     with readable_errors():
         violations.raise_if_any()
     return CustomRules(entry, exit)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import backcast_engine
 from backcast.engine.arguments import execution_of, interval_of, readable_errors, strategy_of, window_of
-from backcast.engine.frame_input import Frame, read_frame
+from backcast.engine.frame_input import Frame, array_of, read_frame
 from backcast.engine.local_result import LocalResult
 from backcast.errors import InvalidRequestError
 from backcast.options import ExecutionOptions, Interval, check_names
@@ -107,7 +107,7 @@ def _flags(values: Any, name: str, frame: Frame) -> NDArray[np.bool_]:
     index: Any = getattr(values, "index", None)
     if frame.index is not None and hasattr(index, "equals") and not index.equals(frame.index):
         raise InvalidRequestError.of(name, "its index is not that of the frame")
-    flags = np.asarray(values)
+    flags: NDArray[Any] = array_of(values, name)
     if flags.dtype != np.bool_:
         raise InvalidRequestError.of(name, f"is {flags.dtype}, not of booleans, as close > average is")
     if flags.shape != (len(frame.candles),):
@@ -144,7 +144,10 @@ def _others(
     options: FrameOptions, strategy: backcast_engine.Strategy, interval: EngineInterval, with_volume: bool
 ) -> dict[str, History]:
     """Return the histories of the cryptos that a strategy looks at."""
-    given, found = options.get("others", {}), {}
+    given: Any = options.get("others", {})
+    if not isinstance(given, Mapping):
+        raise InvalidRequestError.of("others", "is no dict of frames, as others={'BTCUSDT': frame} is")
+    found = {}
     for symbol in dict.fromkeys(node.candles.symbol for node in strategy.on_other_candles):
         if not symbol:
             continue

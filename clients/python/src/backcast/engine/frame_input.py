@@ -103,9 +103,17 @@ def _of_any(column: Any) -> Any:
         return _of_arrow(column)
     if library == "polars" and kind == "Series":
         return column.to_numpy()
-    if np.ma.is_masked(column):
-        raise _refusal("has masked values: leave their rows out")
-    return np.asarray(column)
+    return array_of(column, "frame")
+
+
+def array_of(values: Any, name: str) -> Any:
+    """Return an array; raise InvalidRequestError, with the name of the argument, for what is none."""
+    if np.ma.is_masked(values):
+        raise InvalidRequestError.of(name, "has masked values: leave their rows out")
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InvalidRequestError.of(name, "has lists of several lengths, which are no array") from None
 
 
 def _time_values(columns: Mapping[str, Callable[[], Any]], index: Any) -> Any:
