@@ -1,4 +1,4 @@
-"""The files, names and rooms that docs/architecture.md names exist."""
+"""The files, names and packages that docs/architecture.md names exist."""
 
 import ast
 import re
@@ -66,17 +66,17 @@ def test_the_classes_of_the_glossary_exist() -> None:
     assert named - members().keys() == set()
 
 
-ROOMS = re.findall(r"^\| `([a-z]+(?:/[a-z]+)?)` \|", PAGE, re.MULTILINE)
+PACKAGES = re.findall(r"^\| `([a-z]+(?:/[a-z]+)?)` \|", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_of_the_page_is_there(room: str) -> None:
-    assert (PROJECT / "services" / room).is_dir() or (PROJECT / room).is_dir()
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_of_the_page_is_there(package: str) -> None:
+    assert (PROJECT / "services" / package).is_dir() or (PROJECT / package).is_dir()
 
 
 @pytest.mark.parametrize("service", ["gateway", "compute"])
-def test_the_page_names_every_room_of_a_service(service: str) -> None:
+def test_the_page_names_every_package_of_a_service(service: str) -> None:
     there = {
         f"{service}/{path.parent.name}" for path in (PROJECT / "services" / service).glob("*/__init__.py")
     }
-    assert there == {room for room in ROOMS if room.startswith(f"{service}/")}
+    assert there == {package for package in PACKAGES if package.startswith(f"{service}/")}

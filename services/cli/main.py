@@ -131,9 +131,11 @@ def compare(
 ) -> None:
     """Backtest several strategies on the same cryptos and window, and compare them with the first one.
 
-    Options outside the quotes are for all strategies; options of one strategy, as `backcast run` has them,
-    stand within its quotes. The exit status is 0 only if every crypto succeeds with every strategy; of all
-    cryptos, those with too few candles do not count.
+    Options outside the quotes are for all strategies.
+    Options of one strategy, those of `backcast run`, stand within its quotes.
+
+    The exit status is 0 only if every crypto succeeds with every strategy.
+    In a comparison of all cryptos, those with too few candles do not count.
     """
     from services.cli.commands import compare as compare_command
     from services.cli.options.compared import compared_requests
@@ -181,8 +183,9 @@ def sweep(
 ) -> None:
     """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
 
-    Interval, stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have
-    several values too: --stop-loss 1%..5%:1%,none.
+    Of the other options, these can have several values too, such as
+    --stop-loss 1%..5%:1%,none: interval, stops, size, direction, fill, fee,
+    slippage, borrow rate, funding rate and ATR period.
 
     In a sweep of all cryptos, those with too few candles do not count.
     """

@@ -113,7 +113,7 @@ async def test_the_command_of_a_report_repeats_the_run(
     [
         (
             ("rsi", "--param", "period=3..6", "--param", "oversold=30..45:5", "--param", "overbought=65"),
-            ["Skill or luck", "Combinations", "Single cryptos", "Repeat it"],
+            ["Selection bias", "Combinations", "Single cryptos", "Repeat it"],
         ),
         (
             (
@@ -129,13 +129,13 @@ async def test_the_command_of_a_report_repeats_the_run(
                 *("--folds", "2", "--metric", "total_return", "--min-trades", "2", "--top", "5"),
             ),
             [
-                *("Skill or luck", "Walk-forward", "Combinations", "Single cryptos"),
+                *("Selection bias", "Walk-forward", "Combinations", "Single cryptos"),
                 *("Out of sample, by crypto", "Repeat it"),
             ],
         ),
         (
             ("donchian", "--param", "entry=10..10:1", "--split", "60%"),
-            ["Skill or luck", "Combinations", "Single cryptos", "Repeat it"],
+            ["Selection bias", "Combinations", "Single cryptos", "Repeat it"],
         ),
     ],
     ids=lambda value: value[0],

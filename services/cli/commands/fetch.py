@@ -72,7 +72,7 @@ def _of_option(violation: Violation) -> Violation:
 
 async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str) -> bool:
     console, clock = make_console(), SystemClock()
-    stamina.instrumentation.set_on_retry_hooks([_telling(console, exchange_named(exchange).title)])
+    stamina.instrumentation.set_on_retry_hooks([_retry_report(console, exchange_named(exchange).title)])
     async with (
         Client(exchange_named(exchange), clock, options.url) as client,
         open_gateway(address) as channel,
@@ -110,19 +110,19 @@ async def _fetch(exchange: str, options: FetchOptions, span: Span, address: str)
     return not failures
 
 
-def _telling(console: Console, title: str) -> RetryHook:
-    """Return what tells why something is tried again: each reason once."""
-    told = set[str]()
+def _retry_report(console: Console, title: str) -> RetryHook:
+    """Return a hook that prints why requests are repeated, each reason once."""
+    printed = set[str]()
 
-    def tell(details: RetryDetails) -> None:
+    def report(details: RetryDetails) -> None:
         reason = str(details.caused_by)
         if isinstance(details.caused_by, Unanswered):
             reason = f"{title}: {reason}"
-        if reason not in told:
-            told.add(reason)
+        if reason not in printed:
+            printed.add(reason)
             say(console, f"[yellow]{escape(reason)}: trying again[/yellow]")
 
-    return tell
+    return report
 
 
 def _chosen(client: Client, markets: list[Market], options: FetchOptions) -> list[Market]:

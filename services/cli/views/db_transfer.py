@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from backcast_engine.times import utc
-from services.cli.views.console import make_console, say
+from services.cli.views.console import counted, make_console, say
 from services.data.store.database import Database
 from services.transfer.dump import dump
 from services.transfer.manifest import Manifest
@@ -129,11 +129,6 @@ def _difference(difference: Difference) -> str:
         *([f"{difference.changed:,} with other values"] if difference.changed else []),
     ]
     return f"{difference.symbol}: {', '.join(parts)}, the first at {utc(difference.first_s)}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where that is right."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 async def dump_with_bar(database: Database, folder: Path) -> bool:

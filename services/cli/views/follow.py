@@ -15,12 +15,12 @@ _MOST_NAMED = 5
 class RoundLines:
     """Makes the lines about rounds, in rich's markup; `title` is the exchange's name.
 
-    What is left out is told once.
+    A crypto that is left out is reported once.
     """
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def of(self, outcome: Round) -> Iterator[str]:
         """Yield the lines about a round."""
@@ -45,8 +45,8 @@ class RoundLines:
             parts.append(f"{len(outcome.missing):,} without a candle{later} ({_named(outcome.missing)})")
         yield escape(f"{hour}: {', '.join(parts)}")
         yield from self._reasons("", outcome.failed, outcome.failed)
-        new = {symbol: reason for symbol, reason in outcome.left_out.items() if symbol not in self._told}
-        self._told |= new.keys()
+        new = {symbol: reason for symbol, reason in outcome.left_out.items() if symbol not in self._reported}
+        self._reported |= new.keys()
         yield from self._reasons("left out: ", new, outcome.left_out)
         if outcome.newly_ended:
             yield escape(f"not traded any more: {_named(outcome.newly_ended)}")

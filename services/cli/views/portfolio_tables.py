@@ -70,8 +70,8 @@ def skipped_line(result: portfolio_pb2.PortfolioResult) -> str:
         words: sum(getattr(crypto.skipped, name) for crypto in result.cryptos)
         for name, words in _SKIPPED.items()
     }
-    told = [f"{count:,} {words}" for words, count in counts.items() if count]
-    return f"skipped entries: {', '.join(told) or 'none'}"
+    skipped = [f"{count:,} {words}" for words, count in counts.items() if count]
+    return f"skipped entries: {', '.join(skipped) or 'none'}"
 
 
 def never_entered_line(result: portfolio_pb2.PortfolioResult) -> str | None:

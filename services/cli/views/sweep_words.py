@@ -119,7 +119,7 @@ def _fixed_words(request: SweepBacktestsRequest) -> str:
 
 
 def _fixed_execution(request: SweepBacktestsRequest) -> Execution:
-    """Return the execution without stops and size that have ranges, which are told with their values."""
+    """Return the execution without stops and size that have ranges, which are printed with their values."""
     execution = Execution()
     execution.CopyFrom(request.spec.execution)
     for one in request.execution_ranges:

@@ -87,3 +87,19 @@ def test_bad_arguments_are_named(client: backcast.Client, cryptos: dict[str, Can
         client.sweep_portfolio(rsi, symbols=cryptos, lookback=[1, 2])
     with pytest.raises(TypeError, match="unexpected argument 'detail'"):
         client.sweep_portfolio(rsi, symbols=cryptos, period=[5, 6], detail="trades")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"period": [7, 7]}, "period[1]"),
+        ({"fee": [0.001, 0.001]}, "fee[1]"),
+        ({"stop_loss": ["1%", None], "max_positions": [2, 2]}, "max_positions[1]"),
+    ],
+)
+def test_a_value_that_the_server_refuses_is_named_as_it_was_given(
+    client: backcast.Client, cryptos: dict[str, Candles], arguments: Any, field: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep_portfolio(backcast.Rsi(), symbols=cryptos, **arguments)
+    assert [violation.field for violation in refused.value.violations] == [field]

@@ -1,4 +1,4 @@
-"""What a portfolio has told so far, as frames, and what to ask for when its stream breaks off."""
+"""The events of a portfolio that have come so far, as frames, and the request for the others."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ class PortfolioLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if the portfolio has told everything."""
+        """True if all of its events have come."""
         return self.summary is not None
 
     @property

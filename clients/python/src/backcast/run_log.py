@@ -1,4 +1,4 @@
-"""What a run has told so far, as frames, and what to ask for when its stream breaks off; without any I/O."""
+"""The events of a run that have come so far, as frames, and the request for the others; no I/O."""
 
 import time
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class RunLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if the run has told everything."""
+        """True if all of its events have come."""
         return self.summary is not None
 
     @property
@@ -140,7 +140,7 @@ class RunLog:
         """Let the next request start the run again: its server has forgotten it.
 
         It has the window and the cryptos of the first one, so the cache answers what is computed already.
-        What was told before is not told again.
+        Results that have come before are not yielded again.
         """
         self.run_id, self._sequence, self._begun = "", 0, None
         if not (keep_name and self._has_name):

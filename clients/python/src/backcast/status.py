@@ -80,7 +80,7 @@ def is_cut_off(error: grpc.RpcError) -> bool:
 def error_of(error: grpc.RpcError, address: str, versions: tuple[str, str | None]) -> BackcastError:
     """Return the exception of a failed call to `address`.
 
-    `versions` are those of this client and of the server; None where the server has not told its own.
+    `versions` are those of this client and of the server; None where the server has not sent its own.
     """
     call: Any = error
     status = status_of(error)

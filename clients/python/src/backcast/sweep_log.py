@@ -1,4 +1,4 @@
-"""What a sweep has told so far, as frames; without any I/O."""
+"""The events of a sweep that have come so far, as frames; no I/O."""
 
 import re
 import time
@@ -60,7 +60,7 @@ class SweepLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if the sweep has told everything."""
+        """True if all of its events have come."""
         return self.summary is not None
 
     @property

@@ -23,7 +23,7 @@ def client_version() -> str:
 
 
 def version_in(metadata: Any) -> str | None:
-    """Return the version that a server has told in its metadata."""
+    """Return the version of a server, which is in its metadata; None where it is not."""
     for key, value in metadata or ():
         if key == _KEY:
             return str(value)
@@ -31,20 +31,20 @@ def version_in(metadata: Any) -> str | None:
 
 
 def check_server(server: str | None, address: str) -> None:
-    """Raise VersionError where a server, which has told this version, is too old for this client."""
+    """Raise VersionError where a server of this version, None if unknown, is too old for this client."""
     if server is not None and _numbers(server) >= _OLDEST_SERVER:
         return
     oldest = ".".join(map(str, _OLDEST_SERVER))
-    # Servers before 0.2 do not tell their version.
-    told = f"of version {server}" if server else f"older than {oldest}"
+    # Servers before 0.2 do not send their version.
+    described = f"of version {server}" if server else f"older than {oldest}"
     raise VersionError(
-        f"the server at {address} is {told}, and this client ({client_version()}) needs {oldest} or newer: "
-        "update the server"
+        f"the server at {address} is {described}, and this client ({client_version()}) needs {oldest} or "
+        "newer: update the server"
     )
 
 
 def lacking_call(address: str, client: str, server: str | None) -> VersionError:
-    """Return the error of a call that the server lacks; `server` is the version that it has told, if any."""
+    """Return the error of a call that the server lacks; `server` is its version, None if unknown."""
     if server is None:
         return VersionError(
             f"the server at {address} is no Backcast, or one that is older than this client ({client}): is "

@@ -2,7 +2,7 @@
 
 `crypto_orders` computes what a portfolio needs of one crypto, from its history alone, so that workers can do
 it side by side. `run_portfolio` trades the orders of all cryptos with one capital. `account` is the pass over
-time, and `figures` has what is only told of portfolios.
+time, and `figures` has the figures that only portfolios have.
 """
 
 from backcast_engine.portfolio.orders import CryptoOrders, crypto_orders, orders_of_several

@@ -129,7 +129,7 @@ class SweepReport:
         if summary.HasField("overfitting"):
             verdict.append(overfitting_words(summary.overfitting))
         if verdict:
-            yield Section("Skill or luck", lines=verdict)
+            yield Section("Selection bias", lines=verdict)
         if summary.HasField("walk_forward"):
             yield self._walk_forward(tables)
         more = len(self._rows) - len(best)
