@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from threading import Event
 
 import grpc
 import pytest
@@ -174,12 +175,11 @@ async def test_an_exchange_that_bans_ends_a_fetch_and_it_is_told(data: DataServi
 
 async def test_a_fetch_that_is_cancelled_stops_asking(data: DataService) -> None:
     exchange = FollowedExchange(*(f"A{number:02}" for number in range(20)))
-    held = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    go_on = Event()
 
     def hold(number: int) -> None:
-        if number == 12:
-            asyncio.run_coroutine_threadsafe(held.wait(), loop).result()
+        if number >= 12:
+            go_on.wait(LIMIT_S)
 
     exchange.stand_in.on_request = hold
     with serving(exchange.stand_in):
@@ -189,9 +189,14 @@ async def test_a_fetch_that_is_cancelled_stops_asking(data: DataService) -> None
             cancelled = await FetchServiceStub(data.channel).CancelFetch(
                 pb.CancelFetchRequest(fetch_id=fetch_id)
             )
-            # The next one begins when this one is given up.
+            # The next one begins while answers for this one are held: it was given up.
             after = await create(data, symbols=[exchange.symbols[0]])
-            held.set()
+
+            async def has_begun() -> bool:
+                return (await found(data, after)).state == FetchState.FETCH_STATE_RUNNING
+
+            await until(has_begun)
+            go_on.set()
             await ended(data, after)
     assert cancelled.fetch.state == FetchState.FETCH_STATE_CANCELLED
     assert (await found(data, fetch_id)).progress.done_count < 20
@@ -212,17 +217,30 @@ async def test_another_process_goes_on_with_the_fetch_of_one_that_was_killed(
         killed = feed("killed")
         try:
             await killed.record(event="round")
-            # Candles before those that are followed.
+            # The fetch has all of it to do.
             await data.execute("DELETE FROM cryptos")
-            asked_before = len(exchange.stand_in.asked)
-            exchange.stand_in.on_request = lambda number: (
-                killed.kill() if number == asked_before + 12 else None
-            )
+            last, go_on = len(exchange.stand_in.asked) + 12, Event()
+
+            def hold(number: int) -> None:
+                if number >= last:
+                    go_on.wait(LIMIT_S)
+
+            exchange.stand_in.on_request = hold
             fetch_id = await create(data, quote=exchange.quote)
+
+            async def some_are_done() -> bool:
+                return (await found(data, fetch_id)).progress.done_count > 0
+
+            await until(some_are_done, 3 * LIMIT_S)
+            killed.kill()
             await until(killed.has_ended, 3 * LIMIT_S)
+            exchange.stand_in.on_request = None
+            go_on.set()
         finally:
             killed.process.stop(10)
-        assert (await found(data, fetch_id)).state == FetchState.FETCH_STATE_RUNNING
+        broken_off = await found(data, fetch_id)
+        assert broken_off.state == FetchState.FETCH_STATE_RUNNING
+        assert 0 < broken_off.progress.done_count < 20
         await data.execute("UPDATE fetches SET leased_until = now()")
         going_on = feed("going on")
         try:
