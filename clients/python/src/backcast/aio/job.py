@@ -95,12 +95,15 @@ class Job(JobView):
             try:
                 if self._call is None:
                     self._call = self._calls.events(self._log.next_request(), self._seconds_left())
-                event = await self._call.read()
+                event = await asyncio.shield(asyncio.ensure_future(self._call.read()))
             except grpc.RpcError as failed:
                 broken, error = failed, self._calls.error_of(failed)
             except asyncio.CancelledError:
-                # gRPC has cancelled the call: who waits again needs another one.
-                self._call = None
+                # Who waits again needs another call. Cancelling this one ends the read; gRPC would never release
+                # a read that is cancelled itself (https://github.com/grpc/grpc/issues/43360).
+                if self._call is not None:
+                    self._call.cancel()
+                    self._call = None
                 raise
             else:
                 if event is not grpc.aio.EOF:
