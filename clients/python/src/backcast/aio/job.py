@@ -99,8 +99,8 @@ class Job(JobView):
             except grpc.RpcError as failed:
                 broken, error = failed, self._calls.error_of(failed)
             except asyncio.CancelledError:
-                # Who waits again needs another call. Cancelling this one ends the read; gRPC would never release
-                # a read that is cancelled itself (https://github.com/grpc/grpc/issues/43360).
+                # Who waits again needs another call. Cancelling this one ends the read; a read that is itself
+                # cancelled is never released by gRPC (https://github.com/grpc/grpc/issues/43360).
                 if self._call is not None:
                     self._call.cancel()
                     self._call = None
