@@ -45,7 +45,7 @@ _NEVER = (301, 302, 303, 307, 308)
 _BANNED, _TOO_OFTEN, _FORBIDDEN = 418, 429, (403, 451)
 # Where an exchange does not say for how long: the ban of Binance's that is the shortest.
 _BAN_S = 120.0
-# Clocks that differ by more are told to the user.
+# Clocks that differ by more are reported to the user.
 _SKEW_S = 60.0
 
 

@@ -140,7 +140,7 @@ class PortfolioSweepView:
 def _started_words(started: pb.PortfolioSweepStarted) -> Iterator[str]:
     request, spec = started.request, PortfolioSpec()
     spec.CopyFrom(request.spec)
-    # What has several values is told with these.
+    # What has several values is named with these.
     swept = {one.name for one in request.portfolio_ranges} | {one.name for one in request.execution_ranges}
     for name in swept & set(PortfolioSpec.DESCRIPTOR.fields_by_name):
         spec.ClearField(name)  # type: ignore[arg-type]  # a field's name
@@ -171,7 +171,7 @@ def _started_words(started: pb.PortfolioSweepStarted) -> Iterator[str]:
 
 
 def _fixed_execution(request: pb.SweepPortfoliosRequest) -> Execution:
-    """Return the execution without stops and size that have ranges, which are told with their values."""
+    """Return the execution without stops and size that have ranges, which are named with their values."""
     execution = Execution()
     execution.CopyFrom(request.spec.execution)
     for one in request.execution_ranges:

@@ -1,4 +1,4 @@
-"""What a sweep over portfolios has told so far, as frames; and its request."""
+"""The events of a sweep over portfolios so far, as frames; and its request."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -153,7 +153,7 @@ class PortfolioSweepLog:
 
     @property
     def is_complete(self) -> bool:
-        """True if the sweep has told everything."""
+        """True if every event has come."""
         return self.summary is not None
 
     @property

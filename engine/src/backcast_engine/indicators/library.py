@@ -2,7 +2,7 @@
 
 Values are TA-Lib's, with three exceptions, as all indicators here have them: undefined values cut a column
 into runs, each a separate series (see runs.py); what TA-Lib fills in before the first value is undefined; and
-so is what would be infinite. An index of a value (MAXINDEX) is told as the number of candles since then.
+so is what would be infinite. An index of a value (MAXINDEX) becomes the number of candles since then.
 
 TA-Lib is imported by the first function that is computed, as it is slow to import.
 """

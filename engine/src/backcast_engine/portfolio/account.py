@@ -35,7 +35,7 @@ _MOST_EXITS = 3
 
 
 class Plan(NamedTuple):
-    """How the account is divided, and what is told of it, in the form for compiled code.
+    """How the account is divided, and what is reported of it, in the form for compiled code.
 
     `every` is 0 without rebalancing. The profits of the cryptos are only noted where that is asked for.
     """
