@@ -17,6 +17,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.strategies.rsi import Rsi
+from services.imports.candle_writer import write_candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
@@ -74,6 +75,13 @@ async def test_a_call_that_fails_says_why(stack: LocalStack) -> None:
             *("backcast", "INVALID_REQUEST"),
             {},
         )
+
+
+async def test_an_import_into_other_candles_says_why(
+    data_service: "MarketDataServiceAsyncStub", short_history: None
+) -> None:
+    writing = write_candles(data_service, SYMBOL, random_candles(1, HOURS), synthetic=True)
+    assert await told_by(writing) == ("backcast", "CANDLES_CONFLICT", {"symbol": SYMBOL})
 
 
 @pytest.mark.parametrize(
