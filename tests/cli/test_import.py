@@ -19,7 +19,7 @@ import pytest
 
 from services.local.stack import LocalStack, StackSettings
 from tests.candle_making import START_S
-from tests.cli.conftest import BACKCAST, Cli, write_csv
+from tests.cli.conftest import BACKCAST, Cli, Finished, write_csv
 from tests.waiting import LIMIT_S
 
 
@@ -111,6 +111,11 @@ async def test_a_symbol_can_be_given(cli: Cli, stack: LocalStack, tmp_path: Path
     assert finished.out.startswith("OWNUSDT: 10 written")
 
 
+def lines_of_files(finished: Finished) -> list[str]:
+    """Return what was printed, without the breaks: beside the candles of other tests, some files have one."""
+    return [line for line in finished.out.splitlines() if not line.startswith(" ")]
+
+
 async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_data: Path) -> None:
     files = {
         "csv-1h/MATICUSDT.csv.gz": "MATICUSDT",
@@ -121,15 +126,12 @@ async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_d
     }
     finished = await cli("import", *(market_data / file for file in files))
     assert finished.status == 0
-    *lines, totals = finished.out.splitlines()
+    *lines, totals = lines_of_files(finished)
     assert totals == "5 files: 5 imported"
-    # Beside the candles of other tests, some have breaks, which are told below the file.
-    of_files = [line for line in lines if not line.startswith(" ")]
-    assert [line.split(":")[0] for line in of_files] == list(files.values())
-    assert not any("rejected" in line for line in lines)
-    assert [line.split()[1] for line in of_files[1:4]] == ["744"] * 3
-    again = await cli("import", *(market_data / file for file in files))
-    *lines, totals = again.out.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(files.values())
+    assert "rejected" not in finished.out
+    assert [line.split()[1] for line in lines[1:4]] == ["744"] * 3
+    *lines, totals = lines_of_files(await cli("import", *(market_data / file for file in files)))
     assert all(": nothing written" in line for line in lines)
     assert totals == "5 files: 5 with nothing to write"
 
