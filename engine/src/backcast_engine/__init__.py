@@ -41,9 +41,7 @@ if TYPE_CHECKING:
         WindowSeries,
     )
     from backcast_engine.strategies import STRATEGIES, Strategy
-
-# Part of the key of every cached result: raise it whenever any number of a result can change.
-ENGINE_VERSION = "4"
+    from backcast_engine.version import ENGINE_VERSION
 
 __all__ = [
     "ENGINE_VERSION",
@@ -102,6 +100,7 @@ _MODULES = {
     "WindowSeries": "results",
     "STRATEGIES": "strategies",
     "Strategy": "strategies",
+    "ENGINE_VERSION": "version",
 }
 
 
