@@ -172,7 +172,8 @@ async def test_a_sweep_and_an_account_do_not_share_the_tab(
         await tab.page.get_by_role("link", name="Portfolio").click()
         await tab.page.get_by_label("Places").fill("2")
         await tab.button("Run").click()
-        await expect(tab.progress).to_have_text("0 of 24")
+        # The held workers of the sweep, which ends, are replaced: how far the account is is not known here.
+        await expect(tab.page.get_by_role("heading", level=1)).to_contain_text("in one account of")
         await tab.page.get_by_role("link", name="Sweep").click()
         await expect(tab.says(re.compile("The sweep was cancelled"))).to_be_visible()
         await tab.page.get_by_role("link", name="Portfolio").click()
