@@ -128,3 +128,20 @@ class ProgressJob(Job):
             await self._read()
             if self._log.progress != before:
                 yield self._log.progress
+
+
+class SweepJob(ProgressJob):
+    """A sweep, which cannot be resumed: where its stream breaks off, it is asked for again."""
+
+    def __init__(self, calls: Calls, log: SweepLog | PortfolioSweepLog, timeout_s: float | None) -> None:
+        """The client makes sweeps."""
+        super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
+        self._begin_anew = log.begin_anew
+
+    async def _read_next(self) -> None:
+        try:
+            await super()._read_next()
+        except asyncio.CancelledError:
+            # Who waits again asks for the sweep anew.
+            self._begin_anew()
+            raise

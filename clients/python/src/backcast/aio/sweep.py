@@ -1,23 +1,16 @@
 """A sweep, read by a task."""
 
-import asyncio
 from typing import Any
 
-from backcast.aio.job import ProgressJob
-from backcast.calls import Calls
-from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.aio.job import SweepJob
 from backcast.views import SweepView
 
 
-class Sweep(SweepView, ProgressJob):
+class Sweep(SweepView, SweepJob):
     """A sweep over parameters of a strategy. Iterating yields its progress; frames wait for its end.
 
     A sweep whose stream breaks off is asked for again: what is computed comes from the cache.
     """
-
-    def __init__(self, calls: Calls, log: SweepLog, timeout_s: float | None) -> None:
-        """`client.sweep` makes sweeps."""
-        super().__init__(calls, log, SweepRecovery(log, calls.connection.patience_s), timeout_s)
 
     async def table(self) -> Any:
         """Return a frame with a row for each combination: parameters, medians and means over the cryptos."""
@@ -38,11 +31,3 @@ class Sweep(SweepView, ProgressJob):
     async def summary(self) -> Any:
         """Return the message SweepSummary: winner, selection bias, walk-forward."""
         return (await self.wait())._log.summary
-
-    async def _read_next(self) -> None:
-        try:
-            await super()._read_next()
-        except asyncio.CancelledError:
-            # A sweep cannot be resumed: who waits again asks for it anew.
-            self._log.begin_anew()
-            raise
