@@ -23,8 +23,8 @@ from services.rpc.channel import open_channel
 from tests.bench import watched_loop
 from tests.bench.machine import machine_lines
 from tests.bench.timing import Spread
-from tests.end_to_end.service_metrics import SERVICES, ServiceMetrics, serve_metrics
-from tests.end_to_end.test_under_load import full_load, stack_of_many, sweep_request
+from tests.end_to_end.operations.service_metrics import SERVICES, ServiceMetrics, serve_metrics
+from tests.end_to_end.operations.test_under_load import full_load, stack_of_many, sweep_request
 
 _HEALTH_GOAL_S, _LEAVING_GOAL_S = 1.0, 1.0
 _LEAVINGS = 5

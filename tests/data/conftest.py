@@ -20,9 +20,8 @@ from services.data.store.database import Database
 from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.writer import CandleStore
 from services.local.postgres import EmbeddedPostgres
+from tests.data.timescale_server import TimescaleServer, timescale_programs
 from tests.waiting import LIMIT_S
-
-from .timescale_server import TimescaleServer, timescale_programs
 
 Server = EmbeddedPostgres | TimescaleServer
 

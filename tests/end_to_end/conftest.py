@@ -11,7 +11,7 @@ from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import START_S, import_candles, random_candles
 from tests.cli.conftest import Cli
-from tests.end_to_end.observed import Observed, observed_stack
+from tests.end_to_end.operations.observed import Observed, observed_stack
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub

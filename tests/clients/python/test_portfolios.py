@@ -12,7 +12,7 @@ from backcast.requests import portfolio_request
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
-from tests.end_to_end.portfolios import traded
+from tests.end_to_end.portfolios.accounts import traded
 
 if TYPE_CHECKING:
     import backcast.aio

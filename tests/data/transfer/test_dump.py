@@ -23,8 +23,8 @@ from services.transfer.manifest import MANIFEST, read_manifest
 from services.transfer.restore import RestoredCrypto, check_files, restore
 from tests.candle_making import START_S, random_candles
 from tests.data.conftest import Server, bits, history_of, listed, new_database
-from tests.data.test_breaks import at, flat, stretch
-from tests.data.test_retention import CANDLES, DAYS, NOW_S
+from tests.data.maintenance.test_retention import CANDLES, DAYS, NOW_S
+from tests.data.store.test_breaks import at, flat, stretch
 
 HOURS = 24 * 20
 # Each crypto's rows of all tables, and what is known of it: everything but ids and fingerprints.

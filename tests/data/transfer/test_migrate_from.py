@@ -17,9 +17,8 @@ from services.transfer.source import Source
 from services.transfer.source_names import SourceNames
 from tests.candle_making import START_S, random_candles
 from tests.data.conftest import Server, bits, execute, history_of, new_database, rows
-from tests.data.test_aggregates import aggregated
-
-from .source_tables import Row, make_source, rows_of
+from tests.data.store.test_aggregates import aggregated
+from tests.data.transfer.source_tables import Row, make_source, rows_of
 
 HOURS = 24 * 20
 NOW_S = START_S + 3600 * HOURS

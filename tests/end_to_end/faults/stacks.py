@@ -19,8 +19,8 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import import_candles, random_candles
-from tests.end_to_end.service_metrics import serve_metrics
-from tests.end_to_end.sweeping import sweep_request
+from tests.end_to_end.operations.service_metrics import serve_metrics
+from tests.end_to_end.sweeps.sweeping import sweep_request
 from tests.requests import with_spec
 
 SYMBOLS = ["LONG0USDT", "LONG1USDT"]

@@ -15,8 +15,8 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import SWEEP_BACKTESTS, SYMBOLS, long_run, long_series, long_sweep
+from tests.end_to_end.operations.service_metrics import ServiceMetrics
 from tests.end_to_end.processes import process_at, until_workers_work, workers_held, workers_of
-from tests.end_to_end.service_metrics import ServiceMetrics
 from tests.waiting import until
 
 Request = pb.RunBacktestsRequest | pb.SweepBacktestsRequest | pb.StreamSeriesRequest

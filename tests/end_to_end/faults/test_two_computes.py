@@ -26,7 +26,7 @@ from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of, import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.processes import is_alive
-from tests.end_to_end.sweeping import Swept, sweep_events, sweep_request, swept
+from tests.end_to_end.sweeps.sweeping import Swept, sweep_events, sweep_request, swept
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:

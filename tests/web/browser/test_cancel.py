@@ -14,8 +14,8 @@ from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
+from tests.end_to_end.operations.service_metrics import ServiceMetrics, serve_metrics
 from tests.end_to_end.processes import workers_held
-from tests.end_to_end.service_metrics import ServiceMetrics, serve_metrics
 from tests.known_runs import known_run
 from tests.waiting import until
 from tests.web.browser.own_page import OwnPage, own_page

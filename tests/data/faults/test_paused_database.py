@@ -1,0 +1,146 @@
+"""A database that stands still, as where a disk hangs: it is given up, and tried again by the next call."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psutil
+import pytest
+
+from services.data.schema.migrate import migrate
+from services.data.store.catalog import CryptoStore
+from services.data.store.database import Database, DatabaseUnavailable, ended_with
+from services.data.store.writer import CandleStore, ImportCounts
+from services.domain.errors import Unavailable
+from tests.candle_making import random_candles
+from tests.data.conftest import Server, bits, history_of, listed
+from tests.waiting import LIMIT_S
+
+CANDLES = random_candles(1, 5000)
+PATIENCE_S = 0.5
+CONNECTIONS = 3
+
+
+@pytest.fixture
+async def impatient(empty_url: str) -> AsyncIterator[Database]:
+    """A database with a crypto, given up soon."""
+    async with Database.connect(empty_url, CONNECTIONS, PATIENCE_S) as database:
+        await migrate(database)
+        await CandleStore(database).write_candles("AUSDT", False, CANDLES[:-100])
+        yield database
+
+
+@contextmanager
+def paused(server: Server) -> Iterator[None]:
+    """Stop all of the server's processes, and let them go on in the end."""
+    main = psutil.Process(server.process.pid)
+    main.suspend()
+    processes = [main, *main.children(recursive=True)]
+    with ExitStack() as to_resume:
+        for process in processes:
+            to_resume.callback(process.resume)
+            process.suspend()
+        yield
+
+
+Work = Callable[[Database, asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
+"""Works with a database; sets the first event when it has begun. The second one is set in the pause."""
+
+
+async def _statement(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
+    async with database.connection() as connection:
+        begun.set()
+        await connection.execute("SELECT pg_sleep(60)")
+
+
+async def _transaction(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute("UPDATE cryptos SET candle_count = 0")
+        begun.set()
+        await connection.execute("SELECT pg_sleep(60)")
+
+
+async def _copy(database: Database, begun: asyncio.Event, _: asyncio.Event) -> None:
+    """Copy without an end: at some time the server takes nothing more."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        while True:
+            yield b"2000-01-01\n" * 10_000
+            begun.set()
+            await asyncio.sleep(0)
+
+    async with database.connection() as connection:
+        await connection.execute("CREATE TEMPORARY TABLE copied (at date)")
+        async with ended_with(connection):
+            await connection.copy_to_table("copied", source=lines())
+
+
+async def _session(database: Database, begun: asyncio.Event, is_paused: asyncio.Event) -> None:
+    """Wait for a statement of a session of its own, which has no time limit."""
+    async with database.session() as connection:
+        begun.set()
+        await is_paused.wait()
+        await connection.execute("SELECT")
+
+
+@pytest.mark.parametrize("amid", [_statement, _transaction, _copy, _session])
+async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Database, amid: Work) -> None:
+    begun, is_paused = asyncio.Event(), asyncio.Event()
+    under_way = asyncio.create_task(amid(impatient, begun, is_paused))
+    await begun.wait()
+    with paused(server):
+        is_paused.set()
+        async with asyncio.timeout(LIMIT_S):
+            with pytest.raises(Unavailable, match=r"^the database does not answer$"):
+                await under_way
+    assert (await listed(CryptoStore(impatient)))["AUSDT"].candle_count == 4900
+
+
+async def test_more_calls_than_connections_end_and_leave_nothing(server: Server, impatient: Database) -> None:
+    store, cryptos = CandleStore(impatient), CryptoStore(impatient)
+    before = await listed(cryptos)
+    files = psutil.Process().num_fds()
+    with paused(server):
+        calls = [
+            *(history_of(impatient, "AUSDT") for _ in range(CONNECTIONS)),
+            *(store.write_candles(f"NEW{number}USDT", False, CANDLES) for number in range(CONNECTIONS)),
+            *(listed(cryptos) for _ in range(CONNECTIONS)),
+        ]
+        async with asyncio.timeout(LIMIT_S):
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert [(type(answer), str(answer)) for answer in answers] == [
+            (DatabaseUnavailable, "the database does not answer")
+        ] * len(calls)
+        # Again while it stands still: then there is no connection to begin with.
+        async with asyncio.timeout(LIMIT_S):
+            with pytest.raises(Unavailable, match="the database does not answer"):
+                await listed(cryptos)
+
+    assert await listed(cryptos) == before
+    assert bits((await history_of(impatient, "AUSDT")).candles) == bits(CANDLES[:-100])
+    assert await store.write_candles("AUSDT", False, CANDLES) == ImportCounts(100, 0, 4900)
+    # One connection more at most: the one that asks whether the database is there.
+    assert psutil.Process().num_fds() <= files + CONNECTIONS
+
+
+async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, empty_url: str) -> None:
+    async with Database.connect(empty_url, CONNECTIONS, LIMIT_S) as patient:
+        with paused(server):
+            reading = asyncio.create_task(history_of(patient, "AUSDT"))
+            # Longer than it takes until the database is asked whether it is there.
+            await asyncio.sleep(2.5)
+        assert bits((await reading).candles) == bits(CANDLES[:-100])
+
+
+async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
+    async with impatient.connection() as connection:
+        await connection.execute("SELECT pg_sleep($1)", 1 + 5 * PATIENCE_S)
+
+
+async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, empty_url: str) -> None:
+    with ExitStack() as pause:
+        async with asyncio.timeout(LIMIT_S), Database.connect(empty_url, 2, PATIENCE_S) as database:
+            async with database.connection():
+                pass
+            pause.enter_context(paused(server))
