@@ -23,8 +23,9 @@ from backcast.errors import (
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest
 from backcast.gateway.v1.run_service_pb2 import RUN_STATE_CANCELLED, WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from backcast.requests import run_request, sweep_request
+from backcast.requests import run_request
 from backcast.result import METRICS
+from backcast.sweep_request import sweep_request
 from backcast.versions import version_in
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval

@@ -25,8 +25,8 @@ from backcast_engine import Detail, Distance, Execution
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
