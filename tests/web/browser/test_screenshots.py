@@ -83,6 +83,15 @@ async def test_two_runs_compared(tab: Tab) -> None:
     await save(tab, "compare")
 
 
+async def test_a_portfolio(tab: Tab) -> None:
+    await tab.page.emulate_media(color_scheme="dark")
+    await tab.show("/portfolio", strategy="rsi", interval="4h", positions="10", rank="roc(42)")
+    await tab.button("Run").click()
+    await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
+    await expect(tab.says(re.compile("The portfolio has completed"))).to_be_attached()
+    await save(tab, "portfolio")
+
+
 async def test_the_runs_of_everybody(tab: Tab) -> None:
     await tab.page.emulate_media(color_scheme="dark")
     await tab.show("/", strategy="bollinger")
