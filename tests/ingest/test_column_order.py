@@ -105,6 +105,7 @@ def test_random_candles_are_never_read_in_a_wrong_order() -> None:
     assert outcomes(random_candles(1, 744), ALL_ORDERS) == {"right": len(ALL_ORDERS)}
 
 
+@pytest.mark.slow
 def test_real_candles_are_never_read_in_a_wrong_order(market_data: Path) -> None:
     for symbol in ("BTCUSDT", "DOGEUSDT", "ADAUSDT"):
         with gzip.open(market_data / "csv-1h" / f"{symbol}.csv.gz", "rt") as file:
