@@ -3,15 +3,20 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import grpc
 import psutil
+import pytest
 
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import until_idle
+from tests.error_info import error_info
 from tests.known_runs import known_run, known_runs
 from tests.long_run import LONG_SYMBOLS, long_request
 from tests.waiting import until
@@ -68,6 +73,29 @@ async def test_a_slow_reader_makes_the_run_wait(
         for call in calls:
             events = [event async for event in call]
             assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
+
+
+async def test_a_watcher_who_wants_more_events_than_are_kept_is_told_which_are(
+    stack: LocalStack, long_market: None
+) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        runs = RunServiceStub(channel)
+        events = [
+            event async for event in BacktestServiceStub(channel).RunBacktests(long_request("more-than-kept"))
+        ]
+
+        async def watched(after: int) -> list[pb.RunBacktestsResponse]:
+            request = run_service_pb2.WatchRunRequest(run_id="more-than-kept", after_sequence=after)
+            return [answer.event async for answer in runs.WatchRun(request)]
+
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await watched(0)
+        code, reason, metadata = error_info(caught.value)
+        assert (code, reason) == ("NOT_FOUND", ErrorReason.RUN_EVENTS_NOT_KEPT)
+        first_kept = int(metadata.pop("first_kept"))
+        assert not metadata
+        assert 1 < first_kept < len(events)
+        assert await watched(first_kept - 1) == events[first_kept - 1 :]
 
 
 async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_later(
