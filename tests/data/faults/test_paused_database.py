@@ -15,7 +15,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 from tests.data.conftest import Server, bits, history_of, listed
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 CANDLES = random_candles(1, 5000)
 PATIENCE_S = 0.5
@@ -126,10 +126,13 @@ async def test_more_calls_than_connections_end_and_leave_nothing(server: Server,
 
 async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, empty_url: str) -> None:
     async with Database.connect(empty_url, CONNECTIONS, LIMIT_S) as patient:
+        async with patient.connection():
+            pass
+        files = psutil.Process().num_fds()
         with paused(server):
             reading = asyncio.create_task(history_of(patient, "AUSDT"))
-            # Longer than it takes until the database is asked whether it is there.
-            await asyncio.sleep(2.5)
+            # The database is asked whether it is there, over a connection of its own.
+            await until(lambda: psutil.Process().num_fds() > files)
         assert bits((await reading).candles) == bits(CANDLES[:-100])
 
 
