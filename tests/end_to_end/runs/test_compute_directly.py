@@ -1,6 +1,5 @@
 """The compute service, called without the gateway: invalid requests are refused, and errors name a field."""
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +78,6 @@ async def test_a_folder_that_takes_no_candles_is_named(
         open_channel(service.address) as channel,
     ):
         columns = folder / "columns"
-        shutil.rmtree(columns)
         columns.touch()
         call = ComputeServiceStub(channel).ComputeBacktests(backtests(cryptos=[{"symbol": symbol}]))
         (failure,) = [failure async for response in call for failure in response.failures]
