@@ -129,15 +129,6 @@ async def test_a_refusal_is_a_sentence_and_a_reason(
         await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=secured.bearer("import"))
     assert denied.value.details() == "the token the-import lacks the right run"
     assert error_info(denied.value) == ("PERMISSION_DENIED", ErrorReason.RIGHT_MISSING, {"rights": "run"})
-    # A call for which any of several rights will do.
-    with pytest.raises(grpc.aio.AioRpcError) as neither:
-        await MarketDataServiceStub(secure_channel).ListCryptos(
-            md.ListCryptosRequest(), metadata=secured.bearer("admin")
-        )
-    assert error_info(neither.value) == (
-        *("PERMISSION_DENIED", ErrorReason.RIGHT_MISSING),
-        {"rights": "import,run"},
-    )
 
 
 async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_taken(

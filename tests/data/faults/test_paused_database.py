@@ -137,8 +137,24 @@ async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, e
 
 
 async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
-    async with impatient.connection() as connection:
-        await connection.execute("SELECT pg_sleep($1)", 1 + 5 * PATIENCE_S)
+    answers = set()
+    async with impatient.connection() as connection, impatient.connection() as other:
+
+        async def has_answered_twice() -> bool:
+            answers.update(await other.fetch(_ANSWERS))
+            return len(answers) >= 2
+
+        await other.execute("SELECT pg_advisory_lock(1)")
+        waiting = asyncio.create_task(connection.execute("SELECT pg_advisory_lock(1)"))
+        # The database is asked whether it is there, and says so.
+        await until(has_answered_twice)
+        assert not waiting.done()
+        await other.execute("SELECT pg_advisory_unlock(1)")
+        await waiting
+
+
+# When the database was last asked whether it is there.
+_ANSWERS = "SELECT state_change FROM pg_stat_activity WHERE query = 'SELECT 1' AND state = 'idle'"
 
 
 async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, empty_url: str) -> None:
