@@ -35,6 +35,7 @@ from services.rpc.status import violations_of
 from tests.candle_making import START_S, import_candles, longer_candles, random_candles
 from tests.changing_crypto import ChangingCrypto
 from tests.end_to_end.conftest import HOURS
+from tests.end_to_end.operations.observed import Observed
 from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     SYMBOLS,
@@ -47,7 +48,7 @@ from tests.end_to_end.portfolios.accounts import (
     traded,
     without_window,
 )
-from tests.end_to_end.processes import compute_workers, process_at, until_idle, workers_held
+from tests.end_to_end.processes import compute_workers, workers_held
 from tests.known_runs import known_run
 
 if TYPE_CHECKING:
@@ -456,13 +457,13 @@ async def test_a_portfolio_with_too_many_candles_is_refused(
 
 
 async def test_a_cancelled_portfolio_ends_for_its_client_and_frees_the_workers(
-    stack: LocalStack,
-    portfolios: "PortfolioServiceAsyncStub",
-    runs: "RunServiceAsyncStub",
-    market: dict[str, Candles],
+    observed: Observed, market: dict[str, Candles]
 ) -> None:
-    async with workers_held(stack):
-        call = portfolios.RunPortfolio(portfolio_request(EVERYTHING, run_id="cancel-portfolio"))
+    async with open_channel(observed.stack.gateway_address) as channel, workers_held(observed.stack):
+        runs = RunServiceStub(channel)
+        call = PortfolioServiceStub(channel).RunPortfolio(
+            portfolio_request(EVERYTHING, run_id="cancel-portfolio")
+        )
         assert (await anext(aiter(call))).started.crypto_count == 12
         listed = await known_run(runs, "cancel-portfolio")
         assert (listed.method, listed.strategy) == ("RunPortfolio", "rsi, supertrend")
@@ -475,7 +476,7 @@ async def test_a_cancelled_portfolio_ends_for_its_client_and_frees_the_workers(
         grpc.StatusCode.CANCELLED,
         "the run was cancelled",
     )
-    await until_idle(process_at(stack.compute_address))
+    await observed.metrics.until_nobody_works()
 
 
 async def test_a_portfolio_whose_stream_broke_is_resumed_without_a_gap(
