@@ -162,6 +162,7 @@ CHOICES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     own=hours(),

@@ -14,11 +14,11 @@ from services.compute.candles.source import CandleSource
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
+from tests.end_to_end.candles.columns import CRYPTOS, HOURS, _numbers
 from tests.end_to_end.line import Line
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
-from tests.end_to_end.candles.columns import CRYPTOS, HOURS, _numbers
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ from services.compute.candles.source import CandleSource
 from services.domain.errors import Unavailable
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of, import_candles, random_candles
-from tests.end_to_end.line import Line
-
-if TYPE_CHECKING:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 from tests.end_to_end.candles.columns import (
     CLOSE,
     CRYPTOS,
@@ -43,6 +38,11 @@ from tests.end_to_end.candles.columns import (
     singly,
     size,
 )
+from tests.end_to_end.line import Line
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 async def correct(

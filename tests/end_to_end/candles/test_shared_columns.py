@@ -12,10 +12,6 @@ from backcast_engine.candles import Candles
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.source import CandleSource
-from tests.end_to_end.line import Line
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 from tests.end_to_end.candles.columns import (
     CLOSE,
     CRYPTOS,
@@ -28,6 +24,10 @@ from tests.end_to_end.candles.columns import (
     singly,
     size,
 )
+from tests.end_to_end.line import Line
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 GB = 10**9
 

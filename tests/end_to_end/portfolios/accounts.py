@@ -1,33 +1,30 @@
 """Runs portfolios for tests, and collects their events."""
 
+from collections.abc import AsyncIterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
+from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2
+from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest, RunPortfolioResponse
 from backcast_engine import Detail, Direction, Distance, Execution, VolatilityTarget, Window
 from backcast_engine.candles import Candles
+from backcast_engine.history import History
 from backcast_engine.interval import Interval
-from backcast_engine.portfolio import Portfolio, PortfolioSize, WeightedStrategy
+from backcast_engine.portfolio import Portfolio, PortfolioSize, WeightedStrategy, crypto_orders, run_portfolio
 from backcast_engine.rules import Expression
 from backcast_engine.rules.parse import parse
 from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
+from services.wire.backtests import detail_to
+from services.wire.portfolio_results import portfolio_result_message
+from services.wire.portfolios import portfolio_spec_to
 from tests.candle_making import START_S
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
 
-from collections.abc import AsyncIterable
-from typing import TYPE_CHECKING
-
-from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
-from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2
-from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest, RunPortfolioResponse
-from backcast_engine.history import History
-from backcast_engine.portfolio import crypto_orders, run_portfolio
-from services.wire.backtests import detail_to
-from services.wire.portfolio_results import portfolio_result_message
-from services.wire.portfolios import portfolio_spec_to
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub

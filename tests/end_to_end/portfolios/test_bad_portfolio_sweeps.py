@@ -15,10 +15,10 @@ from services.rpc.status import violations_of
 from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
 )
+from tests.end_to_end.portfolios.sweeps import parameter, setting, sweep_request, swept
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
-from tests.end_to_end.portfolios.sweeps import parameter, setting, sweep_request, swept
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "nothing is swept": ({}, ["ranges"]),

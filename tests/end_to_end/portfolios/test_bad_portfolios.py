@@ -19,12 +19,12 @@ from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     WINDOW,
     portfolio_request,
+    series,
     traded,
 )
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
-from tests.end_to_end.portfolios.accounts import series
 
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no place": ({"max_positions": 0}, ["spec.max_positions"]),

@@ -16,18 +16,14 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
-from tests.end_to_end.portfolios.accounts import (
-    Traded,
-    portfolio_request,
-    traded,
-)
-from tests.end_to_end.processes import compute_workers, process_at, until_idle, workers_held
+from tests.end_to_end.operations.observed import Observed
+from tests.end_to_end.portfolios.accounts import EVERYTHING, Traded, portfolio_request, traded
+from tests.end_to_end.processes import compute_workers, workers_held
 from tests.known_runs import known_run
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
     from backcast.gateway.v1.run_service_pb2_grpc import RunServiceAsyncStub
-from tests.end_to_end.portfolios.accounts import EVERYTHING
 
 
 @pytest.fixture
@@ -38,13 +34,13 @@ async def runs(stack: LocalStack) -> "AsyncIterator[RunServiceAsyncStub]":
 
 
 async def test_a_cancelled_portfolio_ends_for_its_client_and_frees_the_workers(
-    stack: LocalStack,
-    portfolios: "PortfolioServiceAsyncStub",
-    runs: "RunServiceAsyncStub",
-    market: dict[str, Candles],
+    observed: Observed, market: dict[str, Candles]
 ) -> None:
-    async with workers_held(stack):
-        call = portfolios.RunPortfolio(portfolio_request(EVERYTHING, run_id="cancel-portfolio"))
+    async with open_channel(observed.stack.gateway_address) as channel, workers_held(observed.stack):
+        runs = RunServiceStub(channel)
+        call = PortfolioServiceStub(channel).RunPortfolio(
+            portfolio_request(EVERYTHING, run_id="cancel-portfolio")
+        )
         assert (await anext(aiter(call))).started.crypto_count == 12
         listed = await known_run(runs, "cancel-portfolio")
         assert (listed.method, listed.strategy) == ("RunPortfolio", "rsi, supertrend")
@@ -57,7 +53,7 @@ async def test_a_cancelled_portfolio_ends_for_its_client_and_frees_the_workers(
         grpc.StatusCode.CANCELLED,
         "the run was cancelled",
     )
-    await until_idle(process_at(stack.compute_address))
+    await observed.metrics.until_nobody_works()
 
 
 async def test_a_portfolio_whose_stream_broke_is_resumed_without_a_gap(

@@ -33,13 +33,13 @@ from tests.end_to_end.portfolios.accounts import (
     costing,
     in_process,
     portfolio_request,
+    series,
     traded,
 )
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
-from tests.end_to_end.portfolios.accounts import series
 
 
 async def test_a_portfolio_comes_from_the_cache_the_second_time(

@@ -33,6 +33,7 @@ from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expecte
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
+from tests.end_to_end.operations.observed import Observed
 from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     SYMBOLS,
@@ -41,18 +42,16 @@ from tests.end_to_end.portfolios.accounts import (
     portfolio_request,
     traded,
 )
-from tests.end_to_end.processes import process_at, until_idle, workers_held
+from tests.end_to_end.portfolios.sweeps import Swept, parameter, setting, sweep_request, swept
+from tests.end_to_end.processes import workers_held
 from tests.known_runs import known_run
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
-from tests.end_to_end.portfolios.sweeps import Swept, parameter, setting, sweep_request, swept
 
 ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
 
-
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
-
 
 RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
 
@@ -273,12 +272,13 @@ async def test_the_request_is_told_with_its_defaults(
 
 
 async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
-    portfolios: "PortfolioServiceAsyncStub", stack: LocalStack, market: dict[str, Candles]
+    observed: Observed, market: dict[str, Candles]
 ) -> None:
     request = sweep_request(ranges=[parameter("period", *range(2, 400))], run_id="cancel-portfolio-sweep")
-    async with open_channel(stack.gateway_address) as channel, workers_held(stack):
+    before = await observed.metrics.backtests()
+    async with open_channel(observed.stack.gateway_address) as channel, workers_held(observed.stack):
         runs = RunServiceStub(channel)
-        call = portfolios.SweepPortfolios(request)
+        call = PortfolioServiceStub(channel).SweepPortfolios(request)
         assert (await anext(aiter(call))).started.combination_count == 398
         listed = await known_run(runs, "cancel-portfolio-sweep")
         assert (listed.method, listed.backtest_count) == ("SweepPortfolios", 398 * 12)
@@ -286,4 +286,5 @@ async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             _ = [event async for event in call]
         assert caught.value.code() is grpc.StatusCode.CANCELLED
-    await until_idle(process_at(stack.compute_address))
+    await observed.metrics.until_nobody_works()
+    assert await observed.metrics.backtests() == before

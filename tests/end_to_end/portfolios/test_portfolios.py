@@ -17,12 +17,14 @@ from backcast_engine.strategies.custom_rules import CustomRules
 from tests.candle_making import START_S, import_candles, longer_candles, random_candles
 from tests.end_to_end.conftest import HOURS
 from tests.end_to_end.portfolios.accounts import (
+    EVERYTHING,
     PORTFOLIO,
     SYMBOLS,
     WEEK_S,
     WINDOW,
     in_process,
     portfolio_request,
+    series,
     traded,
     without_window,
 )
@@ -30,10 +32,8 @@ from tests.end_to_end.portfolios.accounts import (
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
-from tests.end_to_end.portfolios.accounts import EVERYTHING, series
 
 YEARS_AGO_S = START_S - 3 * 365 * 86_400
-
 
 LOOKING_AT_OTHERS = replace(
     PORTFOLIO,

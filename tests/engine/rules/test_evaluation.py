@@ -36,6 +36,7 @@ def values(expression, candles=CLOSES):
     return [None if np.isnan(value) else value for value in Evaluation(candles).series(expression)]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(candles=histories(Interval.HOUR_1), condition=conditions(4))
 def test_random_conditions_hold_where_the_references_do(candles, condition):

@@ -16,6 +16,7 @@ from backcast_engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions, may_hold
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(expressions())
 def test_every_condition_reads_back(expression):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event
+from uuid import UUID
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from backcast.marketdata.v1 import fetch_service_pb2 as pb
 from backcast.marketdata.v1.fetch_pb2 import Fetch, FetchSpec, FetchState
 from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import ErrorReason
 from services.domain.fetch_request import NO_FEED_PROCESS
 from services.feed.client import Client
 from services.feed.fetch_queue import FetchQueue
@@ -22,6 +24,7 @@ from services.imports.candle_writer import write_candles
 from services.rpc.status import violations_of
 from services.wire.candles import timestamp_to
 from tests.candle_making import random_candles
+from tests.error_info import error_info
 from tests.feed.feed_process import FeedProcess
 from tests.feed.fetching import Store
 from tests.feed.following.conftest import DataService
@@ -108,8 +111,16 @@ async def test_a_fetch_that_is_asked_for_is_done(data: DataService) -> None:
 async def test_without_a_feed_process_a_fetch_is_refused(data: DataService) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await create(data, quote="USDT")
-    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert error_info(caught.value) == ("FAILED_PRECONDITION", ErrorReason.REFUSED, {})
     assert caught.value.details() == NO_FEED_PROCESS
+
+
+async def test_a_fetch_that_is_not_there_is_not_found(data: DataService) -> None:
+    fetch_id = str(UUID(int=1))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await FetchServiceStub(data.channel).CancelFetch(pb.CancelFetchRequest(fetch_id=fetch_id))
+    assert error_info(caught.value) == ("NOT_FOUND", ErrorReason.NOT_FOUND, {})
+    assert caught.value.details() == f"there is no fetch {fetch_id}"
 
 
 async def test_what_is_wrong_with_a_fetch_is_named(data: DataService) -> None:

@@ -6,24 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from playwright.async_api import Browser, async_playwright
 
 from backcast_engine.candles import Candles
+from services.local.stack import LocalStack
+from services.web.page_files import PageFiles
 from tests.candle_making import import_candles, random_candles
-from tests.web.browser.tab import Tab
+from tests.end_to_end.one_service import OneService, service_beside
+from tests.web.browser.crypto import BACKTEST, BREAK, GAP, HOURS, WITH_BREAK, WITH_GAP, until_drawn
+from tests.web.browser.tab import Tab, opened
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 import os
 import shutil
-from typing import TYPE_CHECKING
-
-from playwright.async_api import Browser, async_playwright
-
-from services.local.stack import LocalStack
-from services.web.page_files import PageFiles
-from tests.end_to_end.one_service import OneService, service_beside
-from tests.web.browser.crypto import BACKTEST, BREAK, GAP, HOURS, WITH_BREAK, WITH_GAP, until_drawn
-from tests.web.browser.tab import opened
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub

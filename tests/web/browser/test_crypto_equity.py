@@ -10,11 +10,11 @@ from playwright.async_api import expect
 from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE
 from backcast.backtest.v1.result_pb2 import BacktestResult
 from tests.candle_making import START_S
+from tests.web.browser.crypto import BACKTEST, WITH_BREAK, result_of, saved, until_drawn, written
 from tests.web.browser.tab import Tab
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
-from tests.web.browser.crypto import BACKTEST, WITH_BREAK, result_of, saved, until_drawn, written
 
 
 @pytest.mark.parametrize("fill", [None, "same-close"])

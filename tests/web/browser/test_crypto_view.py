@@ -12,11 +12,6 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast_engine.candles import Candles
 from tests import waiting
 from tests.candle_making import START_S, import_candles, random_candles
-from tests.web.browser.tab import Tab
-
-if TYPE_CHECKING:
-    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 from tests.web.browser.crypto import (
     BACKTEST,
     HOURS,
@@ -27,6 +22,11 @@ from tests.web.browser.crypto import (
     until_drawn,
     written,
 )
+from tests.web.browser.tab import Tab
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 
 def trades(tab: Tab) -> Locator:
