@@ -129,7 +129,7 @@ async def test_a_fetch_goes_on_after_an_outage_of_the_database(short_folder: Pat
 async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: DataService) -> None:
     exchange = FollowedExchange("AAA", "BBB", "CCC")
     failing = exchange.symbols[1]
-    async with broken_writes(data, failing):
+    async with broken_writes(data, failing, "internal_error"):
         with serving(exchange.stand_in):
             async with fetcher(data, exchange):
                 fetch = await ended(data, await create(data, quote=exchange.quote))
@@ -148,16 +148,35 @@ async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: 
         assert await exchange.is_stored(store, symbol, 0, 100)
 
 
+async def test_a_crypto_that_cannot_be_written_at_the_moment_is_waited_for(data: DataService) -> None:
+    exchange = FollowedExchange("AAA", "BBB", "CCC")
+    # More often than one fetch of it tries.
+    async with broken_writes(data, exchange.symbols[1], "query_canceled", times=150):
+        with serving(exchange.stand_in):
+            async with fetcher(data, exchange):
+                fetch = await ended(data, await create(data, quote=exchange.quote))
+    assert (fetch.state, fetch.error, fetch.progress.done_count) == (
+        *(FetchState.FETCH_STATE_SUCCEEDED, "", 3),
+    )
+    store = Store(MarketDataServiceStub(data.channel), "binance")
+    for symbol in exchange.symbols:
+        assert await exchange.is_stored(store, symbol, 0, 100)
+
+
 @asynccontextmanager
-async def broken_writes(data: DataService, symbol: str) -> AsyncIterator[None]:
-    """Have every write of a new crypto fail in the database, for a reason that no service knows."""
+async def broken_writes(
+    data: DataService, symbol: str, condition: str, times: int = 10**6
+) -> AsyncIterator[None]:
+    """Have writes of a new crypto fail in the database, with a condition of PostgreSQL's, so many times."""
     await data.execute(
         f"""
         CREATE SEQUENCE attempts;
         CREATE FUNCTION break_write() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            PERFORM nextval('attempts');
-            RAISE EXCEPTION 'broken';
+            IF nextval('attempts') <= {times} THEN
+                RAISE {condition} USING MESSAGE = 'broken';
+            END IF;
+            RETURN NEW;
         END $$;
         CREATE TRIGGER broken BEFORE INSERT ON cryptos FOR EACH ROW
         WHEN (NEW.symbol = '{symbol}') EXECUTE FUNCTION break_write();
