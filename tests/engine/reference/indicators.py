@@ -83,23 +83,20 @@ def wilder(values, period):
 
 
 def shift(values, n):
-    return by_runs(lambda run: [run[t - n] if t >= n else None for t in range(len(run))], values)
+    return [values[t - n] if t >= n else None for t in range(len(values))]
 
 
 def momentum(values, n):
-    return by_runs(lambda run: [run[t] - run[t - n] if t >= n else None for t in range(len(run))], values)
+    pairs = zip(values, shift(values, n), strict=True)
+    return [None if value is None or earlier is None else value - earlier for value, earlier in pairs]
 
 
 def roc(values, n):
-    def over(run):
-        rates = [None] * len(run)
-        for t in range(n, len(run)):
-            if run[t - n] != 0:
-                rate = 100 * ((run[t] - run[t - n]) / run[t - n])
-                rates[t] = rate if math.isfinite(rate) else None
-        return rates
-
-    return by_runs(over, values)
+    rates = []
+    for change, earlier in zip(momentum(values, n), shift(values, n), strict=True):
+        rate = 100 * (change / earlier) if change is not None and earlier else math.inf
+        rates.append(rate if math.isfinite(rate) else None)
+    return rates
 
 
 def rsi(values, period):

@@ -68,6 +68,14 @@ def test_random_series_have_the_references_values(candles, expression):
             assert abs(found[t] - value) <= error, t
 
 
+def test_what_was_some_candles_ago_is_seen_past_undefined_values():
+    ratio = call("divide", 6, call("subtract", CLOSE, 2))
+    assert values(ratio) == [-6, None, 6, None, -6]
+    assert values(call("shift", ratio, 1)) == [None, -6, None, 6, None]
+    assert values(call("momentum", ratio, 2)) == [None, None, 12, None, -12]
+    assert values(call("roc", ratio, 2)) == [None, None, -200, None, -200]
+
+
 # Three values
 
 
