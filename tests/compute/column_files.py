@@ -15,17 +15,9 @@ from services.compute.candles.stored import NO_PARTIAL, StoredCandles
 from tests.candle_making import random_candles
 
 HOUR = Interval.HOUR_1
-
-
 CANDLES = random_candles(1, 1000)
-
-
 LATER_S = int(CANDLES.open_time_s[700])
-
-
 CLOSE = ("close",)
-
-
 # Of the file with the times and one column of CANDLES, in bytes: with room for later candles.
 SIZE = 8 * (HEADER_WORDS + 2 * (1000 + 1000 // 16 + 24))
 

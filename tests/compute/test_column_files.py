@@ -1,4 +1,4 @@
-"""The folder of column files: whole files or none, never more than there may be, shared and deletable."""
+"""Column files: whole ones or none, and what those of newer data take over from those of older data."""
 
 import os
 
@@ -18,8 +18,6 @@ from tests.candle_making import random_candles
 from tests.compute.column_files import CANDLES, CLOSE, HOUR, LATER_S, SIZE, names, put
 
 BREAKS = (Break(LATER_S, LATER_S + 3600, 1.5, 1_500.25), Break(LATER_S + 7200, LATER_S + 10_800, 0.1, 1e-300))
-
-
 PARTIAL = PartialCandles(np.array([LATER_S, LATER_S + 3600]), np.array([3, 17]))
 
 

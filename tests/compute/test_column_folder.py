@@ -1,4 +1,4 @@
-"""The folder of column files: its limit, what is deleted, and errors."""
+"""The folder of column files: never more than there may be, shared by processes, and deletable."""
 
 import os
 import resource

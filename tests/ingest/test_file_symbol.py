@@ -1,4 +1,4 @@
-"""Whose candles a file holds: its name and folders by a grammar, its rows, and what the user says."""
+"""Whose candles a file holds: its name and folders by a grammar."""
 
 from datetime import date
 from pathlib import Path

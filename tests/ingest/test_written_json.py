@@ -8,8 +8,6 @@ from tests.ingest.conftest import Read, refusal, rejected, rows_of
 from tests.ingest.written_candles import HOURS, NAMES, candles
 
 RECORDS = [dict(zip(NAMES, (row[0] * 1000, *row[1:]), strict=True)) for row in candles()]
-
-
 INDEXED = [(str(record["time"]), {name: record[name] for name in NAMES[1:]}) for record in RECORDS]
 
 

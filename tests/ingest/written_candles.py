@@ -1,4 +1,4 @@
-"""Candles, and tables of them."""
+"""Candles, and the ways in which tables write them."""
 
 import csv
 import io
@@ -11,11 +11,7 @@ from tests.ingest.conftest import Row
 
 # The hours of 30 December to 2 January: no day of it can be a month, and a year changes.
 START_S = 1_703_894_400  # 2023-12-30T00:00:00Z
-
-
 HOURS = 96
-
-
 NAMES = ("time", "open", "high", "low", "close", "volume")
 
 

@@ -1,4 +1,4 @@
-"""`backcast sweep`, as a user runs it, and how it reads values."""
+"""`backcast sweep`, as a user runs it."""
 
 import pytest
 from google.protobuf.json_format import Parse

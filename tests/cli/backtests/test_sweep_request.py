@@ -1,4 +1,4 @@
-"""The request of a sweep, made of the arguments of `backcast sweep`."""
+"""How `backcast sweep` reads values, and the request that it makes of its arguments."""
 
 from typing import Any
 

@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 
 
 HOUR = Interval.HOUR_1
-
-
 CLOSE = ("close",)
-
-
 HOURS = 3_000
-
-
 CRYPTOS = 6
-
-
 # What a connection, headers and frames take beside the candles.
 OVERHEAD = 10_000
-
-
-_numbers = count()
+numbers = count()
 
 
 async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[DataVersion]:

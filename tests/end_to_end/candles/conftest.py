@@ -14,7 +14,7 @@ from services.compute.candles.source import CandleSource
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.candle_making import import_candles, random_candles
-from tests.end_to_end.candles.columns import CRYPTOS, HOURS, _numbers
+from tests.end_to_end.candles.columns import CRYPTOS, HOURS, numbers
 from tests.end_to_end.line import Line
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 async def market(data_service: "MarketDataServiceAsyncStub") -> dict[str, Candles]:
     """Six cryptos of this test alone, as they are stored."""
-    market = {f"COL{next(_numbers)}USDT": random_candles(number + 300, HOURS) for number in range(CRYPTOS)}
+    market = {f"COL{next(numbers)}USDT": random_candles(number + 300, HOURS) for number in range(CRYPTOS)}
     for symbol, candles in market.items():
         await import_candles(data_service, symbol, candles)
     return market

@@ -30,11 +30,11 @@ from tests.end_to_end.candles.columns import (
     HOUR,
     HOURS,
     OVERHEAD,
-    _numbers,
     append,
     assert_same,
     brought,
     known,
+    numbers,
     singly,
     size,
 )
@@ -269,7 +269,7 @@ async def test_whatever_happens_columns_are_the_truth(
     data_service: "MarketDataServiceAsyncStub",
     steps: list[tuple[str, int]],
 ) -> None:
-    symbol = f"TRUTH{next(_numbers)}USDT"
+    symbol = f"TRUTH{next(numbers)}USDT"
     market = {symbol: random_candles(5, 100)}
     await import_candles(data_service, symbol, market[symbol])
     for step, number in [*steps, ("run", 3), ("run daily", 3)]:

@@ -25,10 +25,6 @@ from tests.candle_making import START_S
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
 
-
-if TYPE_CHECKING:
-    from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
-
 SYMBOLS = [f"RUN{number:02}USDT" for number in range(12)]
 WEEK_S = 7 * 86_400
 # From the fifth week to the end of the thirteenth.

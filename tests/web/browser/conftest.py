@@ -1,5 +1,7 @@
 """A real browser, and the page in it."""
 
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +17,6 @@ from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.web.browser.crypto import BACKTEST, BREAK, GAP, HOURS, WITH_BREAK, WITH_GAP, until_drawn
 from tests.web.browser.tab import Tab, opened
-
-if TYPE_CHECKING:
-    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
-import os
-import shutil
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub

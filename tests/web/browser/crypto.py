@@ -1,4 +1,4 @@
-"""What the view of one crypto shows."""
+"""The backtest whose view of one crypto the tests show, and what they read there."""
 
 import csv
 from datetime import UTC, datetime
@@ -18,17 +18,9 @@ if TYPE_CHECKING:
 
 
 HOURS = 24 * 100
-
-
 GAP = slice(1000, 1012)
-
-
 BREAK = 1500
-
-
 WITH_GAP, WITH_BREAK = "GAPPYUSDT", "BROKENUSDT"
-
-
 BACKTEST = {"strategy": "ma_cross", "p.fast": "5", "p.slow": "20", "start": "2024-01-01", "end": "2024-04-10"}
 
 
