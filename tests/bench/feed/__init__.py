@@ -1,1 +1,1 @@
-"""How long a fetch of all pairs of a quote currency takes, against what the exchange's limits allow."""
+"""How long a fetch and a round of all pairs of a quote currency take, against the exchange's limits."""

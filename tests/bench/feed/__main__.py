@@ -1,5 +1,7 @@
 """`python -m tests.bench.feed`: how long `backcast fetch` of 211 pairs from 2020 to now takes.
 
+Then, how long a round takes that follows them.
+
 The exchange is a stand-in with the limits of Binance; candles are written by a data service with a database
 of its own. All clocks are real: the question is whether the work keeps up with the limits. It takes as long
 as the weight of the requests does, some five minutes, needs a machine that does nothing else, and leaves
@@ -27,6 +29,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.views.console import make_console, say
 from services.local.interrupts import Interrupts
 from services.local.postgres import EmbeddedPostgres
+from services.rpc.channel import open_channel
+from tests.bench.feed.following import Followed, followed
 from tests.bench.machine import machine_lines
 from tests.data.data_process import data_process
 
@@ -34,6 +38,10 @@ _PAIRS, _SINCE = 211, "2020-01-01"
 # What the exchange allows a minute, and the share of it that a fetch uses.
 _WEIGHT, _SHARE = 6000, 0.8
 _GOAL = 1.3
+_ROUND_GOAL_S = 5.0
+# The second fetch, two rounds and the floor: each lists the pairs, and asks once for each of them.
+_LATER = 4
+_HOUR_S = 3600
 
 
 @dataclass
@@ -70,10 +78,18 @@ async def bench(pairs: int, since: str, console: Console) -> None:
         with EmbeddedPostgres(Path(folder)) as database:
             async with data_process(database.url) as (data, address), open_exchange(pairs, since) as exchange:
                 services = {"data service": data.pid, "database": database.process.pid}
-                arguments = ("fetch", "binance", "--quote", "USDT", "--since", since, "--url", exchange.url)
+                # What the rounds bring is left.
+                until = datetime.fromtimestamp(time.time() // _HOUR_S * _HOUR_S - _HOUR_S, UTC)
+                arguments = (
+                    *("fetch", "binance", "--quote", "USDT", "--since", since),
+                    *("--until", f"{until:%Y-%m-%d %H:%M}", "--url", exchange.url),
+                )
                 first = await fetched(arguments, address, services, pairs, console)
                 second = await fetched(arguments, address, services, pairs, console)
-    say(console, "\n".join((*_lines(pairs, exchange, first, second), "", *machine_lines())))
+                async with open_channel(address) as channel:
+                    rounds = await followed(channel, exchange.url)
+    lines = (*_fetch_lines(pairs, exchange, first, second), *_round_lines(rounds))
+    say(console, "\n".join((*lines, "", *machine_lines())))
 
 
 @asynccontextmanager
@@ -164,16 +180,15 @@ def _processor_s(process: psutil.Process) -> float:
     return total_s
 
 
-def _lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> list[str]:
+def _fetch_lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> list[str]:
     inserted = sum(int(line.split()[1].replace(",", "")) for line in first.lines if " inserted" in line)
-    # The second fetch asks for the pairs once more, and for the last two days of each.
-    weight = exchange.weight - 20 - 2 * pairs
+    weight = exchange.weight - _LATER * (20 + 2 * pairs)
     allowed_s = 60 * weight / (_SHARE * _WEIGHT)
     ratio = first.took_s / allowed_s
     most = {name: most for name, most in first.memory.items() if name != "database"}
     memory = ", ".join(f"{name} {_megabytes(most)} MB" for name, most in most.items())
     processor = ", ".join(f"{name} {took_s:.1f} s" for name, took_s in first.processor_s.items())
-    requests = exchange.requests - 1 - pairs
+    requests = exchange.requests - _LATER * (1 + pairs)
     return [
         f"{pairs} pairs, {inserted:,} candles, {requests:,} requests of weight {weight:,}; "
         f"exit status {first.status}",
@@ -185,6 +200,19 @@ def _lines(pairs: int, exchange: Exchange, first: Fetched, second: Fetched) -> l
         f"at most of each process: {memory}",
         f"processor time: {processor}",
         f"the same command again: {second.took_s:.1f} s, exit status {second.status}",
+    ]
+
+
+def _round_lines(rounds: Followed) -> list[str]:
+    outcome = rounds.outcome
+    failure = f"; FAILED: {outcome.failure}" if outcome.failure else ""
+    missing = f", {len(outcome.missing):,} without a candle" if outcome.missing else ""
+    verdict = "met" if rounds.round_s <= _ROUND_GOAL_S and outcome.is_done else "missed"
+    return [
+        f"a round of following {outcome.asked_count} pairs: {rounds.round_s:.2f} s, at most "
+        f"{_ROUND_GOAL_S:g}: {verdict}; {outcome.inserted:,} inserted{missing}{failure}",
+        f"its requests alone: {rounds.floor_s:.2f} s, ratio {rounds.round_s / rounds.floor_s:.1f}; "
+        f"a round that asks for 30 days: {rounds.recheck_s:.2f} s",
     ]
 
 

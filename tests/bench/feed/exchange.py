@@ -25,7 +25,7 @@ _HISTORIES = 11
 
 @dataclass
 class BigExchange(StandIn):
-    """A stand-in of Binance whose pairs have candles of all hours from `start_s` (Unix seconds) up to now."""
+    """A stand-in of Binance whose pairs have candles of all hours from `start_s` (Unix seconds) on."""
 
     start_s: int = 0
     rows: list[list[bytes]] = field(default_factory=list)
@@ -43,7 +43,8 @@ class BigExchange(StandIn):
 
 def big_exchange(pairs: int, start_s: int) -> BigExchange:
     """Return a stand-in with so many pairs."""
-    hours = (int(time.time()) - start_s) // Interval.HOUR_1.seconds
+    # Two more close while it is measured.
+    hours = (int(time.time()) - start_s) // Interval.HOUR_1.seconds + 2
     histories = islice(sample_market(hours, start_s), min(pairs, _HISTORIES))
     return BigExchange(
         EXCHANGES["binance"],
