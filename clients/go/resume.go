@@ -117,7 +117,7 @@ func (f *followed) open(ctx context.Context) (func() (*gatewayv1.RunBacktestsRes
 // docs: end
 
 // docs: parts
-// take joins the parts of a result, and tells whether the event is whole and has not come before.
+// take joins the parts of a result, and reports whether the event is complete and new.
 func (f *followed) take(event *gatewayv1.RunBacktestsResponse) bool {
 	f.failures, f.last = 0, event.GetSequence()
 	if part := event.GetResultContinuation(); part != nil {

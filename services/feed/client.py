@@ -37,9 +37,9 @@ _READ_S = 10.0
 _ANSWER_S = 60.0
 # The list of all markets is some 20 MB.
 _MOST_BYTES = 128 * 2**20
-# Of a number in a header.
+# Numbers in headers that have as many digits, or more, are ignored.
 _MOST_DIGITS = 10
-# How often one request is told to wait.
+# How often one request may be answered with a wait.
 _MOST_WAITS = 20
 _NEVER = (301, 302, 303, 307, 308)
 _BANNED, _TOO_OFTEN, _FORBIDDEN = 418, 429, (403, 451)
@@ -51,7 +51,7 @@ _SKEW_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The answer to a request. `at_s` is when it was sent by the exchange's clock, None if it is not told."""
+    """The answer to a request. `at_s` is its time by the exchange's clock, None if it has none."""
 
     status: int
     body: bytes

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time, and waits."""
+    """The time and waiting, which tests replace."""
 
     def now_s(self) -> float:
         """Return the time in Unix seconds."""

@@ -26,7 +26,7 @@ CALL_S = 30.0
 
 
 def follower_name() -> str:
-    """Return a name that no other follower has, and that tells its machine."""
+    """Return a unique name for a follower, which starts with the host's name."""
     return f"{socket.gethostname()[:64]}-{secrets.token_hex(4)}"
 
 

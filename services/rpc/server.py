@@ -44,8 +44,8 @@ async def serve(
 ) -> None:
     """Serve as the service called `name` at `port` until SIGINT or SIGTERM, then let calls in flight finish.
 
-    Calls that take longer than the grace time end with Unavailable. New calls are refused, and gRPC tells
-    clients to connect elsewhere; it ends a call that was on its way just then with CANCELLED. Raises
+    Calls that take longer than the grace time end with Unavailable. New calls are refused: gRPC sends
+    clients a GOAWAY, and ends a call that arrives at the same moment with CANCELLED. Raises
     Unavailable if a port is taken.
     """
     stop = stop_signal()

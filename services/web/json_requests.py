@@ -17,9 +17,9 @@ from services.wire.enum_names import names_of, number_of
 _MessageT = TypeVar("_MessageT", bound=Message)
 
 _NUMBER = re.compile(r"-?\d+")
-# Of a name that is none, in an error.
+# How much of an unknown name an error quotes.
 _MOST_CHARACTERS = 40
-# Of more names, an error tells those that are near.
+# An error lists all known names up to this many, and otherwise the similar ones.
 _MOST_NAMES = 30
 
 

@@ -214,7 +214,7 @@ def test_the_feed_reaches_the_internet_and_no_private_network() -> None:
     assert variables("feed")["BACKCAST_FEED_EXCHANGE"] in EXCHANGES
 
 
-def test_secrets_are_files() -> None:
+def test_secrets_of_pods_are_mounted_as_files() -> None:
     secrets = {
         (name, volume["secret"]["secretName"])
         for name in (*OURS, "cache")

@@ -100,7 +100,7 @@ def series_request_from(request: pb.StreamSeriesRequest) -> RunRequest:
 
 
 def check_run_id(request: _Request, read: Callable[[_Request], object]) -> None:
-    """Raise InvalidInput if the `run_id` of a request is none; `read` reads it, and tells what else is wrong.
+    """Raise InvalidInput if the `run_id` is malformed, with the other violations that `read` finds.
 
     A run has its id before it is planned.
     """

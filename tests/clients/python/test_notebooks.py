@@ -44,7 +44,7 @@ def test_a_run_shows_its_progress_its_results_and_what_failed() -> None:
     assert "+12.5%" in run_html(told(log, summary))
 
 
-def test_names_are_escaped() -> None:
+def test_names_of_cryptos_are_escaped_in_html() -> None:
     log = RunLog(pb.RunBacktestsRequest(), "numpy")
     told(log, started(), result("<b>A</b>", 2))
     assert "<b>" not in run_html(log)

@@ -161,7 +161,7 @@ def test_candles_are_those_that_were_imported(client: backcast.Client, cryptos: 
     assert [*np.unique(of_two["symbol"])] == ["CLIENT0USDT", "CLIENT1USDT"]
 
 
-def test_lists_are_frames(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+def test_lists_of_the_client_are_frames(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     assert set(cryptos) <= set(client.cryptos()["symbol"])
     assert "rsi_trend" in client.strategies()["strategy"]
     run = client.run(RSI, symbols=cryptos, run_id="listed").wait()

@@ -133,7 +133,7 @@ def test_a_busy_server_is_asked_again_when_it_says(log: RunLog) -> None:
     assert Recovery(log, 30).pause_after(None, BusyError("busy", 3.0, reason="TOO_MANY_RUNS")) == 3.0
 
 
-def test_patience_ends(log: RunLog) -> None:
+def test_a_run_log_stops_reconnecting_when_its_patience_ends(log: RunLog) -> None:
     told(log, started())
     recovery = Recovery(log, 0.0)
     with pytest.raises(ConnectionFailedError):

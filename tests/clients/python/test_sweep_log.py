@@ -64,7 +64,7 @@ def test_a_sweep_that_never_began_is_not_asked_for_again(log: SweepLog) -> None:
             SweepRecovery(log, 30).pause_after(None, error)
 
 
-def test_patience_ends(log: SweepLog) -> None:
+def test_a_sweep_log_stops_reconnecting_when_its_patience_ends(log: SweepLog) -> None:
     log.add(started())
     with pytest.raises(ConnectionFailedError):
         SweepRecovery(log, 0.0).pause_after(None, ConnectionFailedError("lost"))

@@ -80,7 +80,7 @@ async def test_nobody_can_take_a_turn_that_is_done_or_over(feeds: FeedStore, dat
     assert not (await take(feeds, "third", 1)).is_done
 
 
-async def test_rounds_add_up(feeds: FeedStore) -> None:
+async def test_the_rounds_of_a_feed_add_up(feeds: FeedStore) -> None:
     await take(feeds, "one")
     first = await feeds.record(replace(ROUND, is_recheck=True))
     assert first == replace(
