@@ -94,6 +94,8 @@ async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
     await tab.show("/sweep", strategy="supertrend", symbols=",".join(cryptos), **ranges)
     await tab.button("Sweep").click()
     await counted.until_worker_is_busy()
+    await expect(tab.page.get_by_role("heading", name="The best so far", exact=True)).to_be_visible()
+    await expect(tab.page.locator(".best-trials tbody tr")).not_to_have_count(0)
     await tab.button("Cancel").click()
     await expect(tab.says(re.compile("The sweep was cancelled"))).to_be_visible()
     await counted.metrics.until_nobody_works()

@@ -50,7 +50,7 @@ async def test_the_worst_drawdowns_are_those_of_the_curve(
     expected = worst_drawdowns(result)
     assert len(expected) > 2
     assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
-    await shows_drawdowns(tab, expected)
+    await shows_drawdowns(tab, expected, result.equity_curve.open_time_s[-1])
 
 
 async def test_a_drawdown_from_the_initial_capital_begins_at_the_last_close_with_it(
@@ -66,17 +66,29 @@ async def test_a_drawdown_from_the_initial_capital_begins_at_the_last_close_with
     else:
         pytest.fail("no crypto has a drawdown from the initial capital among its worst")
     await tab.show("/crypto", symbol=symbol, **BACKTEST)
-    await shows_drawdowns(tab, expected)
+    await shows_drawdowns(tab, expected, result.equity_curve.open_time_s[-1])
 
 
-async def shows_drawdowns(tab: Tab, expected: list[tuple[float, int, int, int | None]]) -> None:
-    """Fail unless the view lists these drawdowns, in their order."""
+async def shows_drawdowns(tab: Tab, expected: list[tuple[float, int, int, int | None]], end_s: int) -> None:
+    """Fail unless the view lists these drawdowns of a curve that ends at `end_s`, in their order."""
     rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
     await expect(rows).to_have_count(len(expected))
     for row, (depth, peak, trough, recovered) in enumerate(expected):
         cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
         assert cells[:3] == [f"{100 * depth:.1f} %", written(peak), written(trough)]
         assert cells[3] == ("not yet" if recovered is None else written(recovered))
+        until, so_far = (end_s, " so far") if recovered is None else (recovered, "")
+        assert cells[4:] == [f"{lasting(until - start)}{so_far}" for start in (peak, trough)]
+
+
+def lasting(seconds: int) -> str:
+    """Return a length as the view writes it."""
+    days, hours = divmod(seconds // 3600, 24)
+    if days == 0:
+        return f"{hours} h"
+    if days >= 30:
+        return f"{days + (hours >= 12)} d"
+    return f"{days} d" if hours == 0 else f"{days} d {hours} h"
 
 
 def worst_drawdowns(result: BacktestResult) -> list[tuple[float, int, int, int | None]]:

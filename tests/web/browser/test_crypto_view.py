@@ -129,6 +129,10 @@ async def test_the_series_of_the_strategy_are_in_the_chart(tab: Tab, crypto: str
     legend = tab.page.locator(".chart-legend")
     await expect(legend.first).to_contain_text("SMA 5")
     await expect(legend.first).to_contain_text("SMA 20")
+    # Below the candles: the equity beside holding, then the drawdown.
+    await expect(legend.filter(has_text="buy and hold")).to_contain_text("equity")
+    await expect(legend.filter(has_text="drawdown")).to_have_count(1)
+    await expect(tab.says("Charts by TradingView Lightweight Charts")).to_be_visible()
     await tab.show("/crypto", symbol=crypto, strategy="rsi")
     await until_drawn(tab)
     await expect(legend.nth(1)).to_contain_text("RSI 14")
@@ -207,6 +211,29 @@ async def test_sweep_this_opens_the_sweep_of_the_crypto_with_its_parameters(tab:
     await expect(tab.page.locator("#combinations")).to_have_text("3 combinations")
     await expect(tab.page.locator("#map")).to_have_text("Median over the cryptos")
     await expect(tab.page.locator(".best-trials tbody tr").first).to_contain_text(crypto)
+
+
+async def test_rules_are_swept_from_their_crypto_once_a_number_has_a_name(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    await tab.show("/crypto", symbol=cryptos[0], strategy="rules", entry="rsi(7) < 30", exit="rsi(7) > 70")
+    await until_drawn(tab)
+    await tab.page.get_by_role("link", name="Sweep this").click()
+    await expect(tab.page.get_by_label("Sell when")).to_have_value("rsi(7) > 70")
+    await tab.page.get_by_label("Buy when").fill("rsi(7) < {low}")
+    await tab.page.get_by_label("{low}", exact=True).fill("25,30")
+    await expect(tab.says("2 combinations on 1 crypto: 2 trials.")).to_be_visible()
+
+
+async def test_what_an_address_names_is_text_and_never_html(tab: Tab) -> None:
+    html = "<img src=/icon.svg>"
+    await tab.show("/crypto", symbol=html, **BACKTEST)
+    await expect(tab.page.get_by_role("heading", level=1)).to_have_text(html, ignore_case=True)
+    await expect(tab.page.get_by_role("alert")).to_be_visible()
+    await expect(tab.page.locator("main img")).to_have_count(0)
+    await tab.show("/", strategy="rules", entry=html, filter=html, symbols=html)
+    await expect(tab.page.locator(".rule-marks mark")).to_be_visible()
+    await expect(tab.page.locator("main img")).to_have_count(0)
 
 
 async def test_a_crypto_without_candles_is_a_sentence(tab: Tab) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,8 +160,19 @@ async def test_a_fetch_can_be_cancelled_on_the_page(
         try:
             await tab.show("/data")
             await fill(tab, All_pairs_of_a_currency=exchange.quote)
+            # What is asked for once is not done by itself where no answer comes.
+            tab.expect_refusals()
+            cancel = tab.button(f"Cancel the fetch binance {exchange.quote}")
+            await tab.page.route("**/CreateFetch", lambda route: route.abort())
             await tab.button("Fetch").click()
-            await tab.button(f"Cancel the fetch binance {exchange.quote}").click(timeout=_SLOW_MS)
+            await expect(tab.says(re.compile("If the fetch is not in the list later"))).to_be_visible()
+            await tab.page.unroute("**/CreateFetch")
+            await tab.button("Fetch").click()
+            await tab.page.route("**/CancelFetch", lambda route: route.abort())
+            await cancel.click(timeout=_SLOW_MS)
+            await expect(tab.says(re.compile("The fetch may not be cancelled: try again"))).to_be_visible()
+            await tab.page.unroute("**/CancelFetch")
+            await cancel.click(timeout=_SLOW_MS)
             item = panel(tab).get_by_role("listitem", name=f"binance {exchange.quote}")
             await expect(item).to_contain_text("cancelled", timeout=_SLOW_MS)
         finally:

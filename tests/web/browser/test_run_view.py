@@ -84,6 +84,32 @@ async def test_a_run_tells_its_time_its_failures_and_what_it_comes_to(
     await until(has_both)
 
 
+async def test_the_summary_has_the_mean_the_quantiles_the_best_and_the_worst(
+    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
+) -> None:
+    await tab.run(cryptos, **{"p.fast": "5", "p.slow": "46"})
+    await tab.until_done(24)
+    request = pb.RunBacktestsRequest(symbols=cryptos)
+    request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = 5, 46
+    summary = [event async for event in gateway.RunBacktests(request)][-1].summary
+    spread = summary.spread
+    quantiles = [spread.quantile_05, spread.quantile_25, spread.quantile_50, spread.quantile_75]
+    columns = [*quantiles, spread.quantile_95, summary.mean]
+    figures = tab.page.locator(".figures")
+    for name, expected in (
+        ("Return", [f"{100 * each.total_return:+.1f} %" for each in columns]),
+        ("Sharpe", [f"{each.sharpe_ratio:.2f}" for each in columns]),
+    ):
+        row = figures.get_by_role("row").filter(has=tab.page.get_by_role("rowheader", name=name, exact=True))
+        shown = await row.get_by_role("cell").all_inner_texts()
+        assert shown == [text.replace("-", "−") for text in expected]
+    ends = {
+        name: f"{one.symbol} {100 * one.total_return:+.1f} %".replace("-", "−")
+        for name, one in (("Best", summary.best), ("Worst", summary.worst))
+    }
+    await expect(figures).to_contain_text(f"Best: {ends['Best']}. Worst: {ends['Worst']}.")
+
+
 # The colours of bars that are in a canvas: that of gains and that of losses.
 COLOURS = """
   canvas => {

@@ -22,7 +22,7 @@ from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.secured import entry
-from tests.web.browser.crypto import HOURS
+from tests.web.browser.crypto import BACKTEST, HOURS, until_drawn
 from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_compare_view import add, cryptos_of, figure, side
@@ -205,6 +205,44 @@ async def test_what_could_not_be_loaded_is_loaded_once_the_gateway_is_back(
         await expect(picker.says(NO_RUN)).to_be_visible()
         for tab in (data, curves, picker):
             await expect(tab.page.locator(".notice")).to_have_count(0)
+
+
+async def test_what_is_asked_of_a_crypto_goes_on_once_the_gateway_is_back(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path
+) -> None:
+    async with own_page(browser, stack, short_folder / "asked") as page:
+        tab = page.tab
+        tab.expect_refusals()
+        away = tab.says(re.compile("The gateway service does not answer"))
+        await tab.show("/crypto", symbol=cryptos[0], **BACKTEST)
+        await until_drawn(tab)
+        page.gateway.process.kill()
+        await tab.button("Verify for look-ahead").click()
+        await expect(away).to_be_visible()
+        await page.gateway.start_again()
+        await expect(tab.says("No look-ahead.")).to_be_visible()
+        await expect(away).to_have_count(0)
+        page.gateway.process.kill()
+        await tab.button("As rules").click()
+        await expect(away).to_be_visible()
+        await page.gateway.start_again()
+        await expect(tab.page.get_by_label("Buy when")).to_have_value(re.compile("sma"))
+
+
+async def test_a_right_that_is_missing_is_named(
+    browser: Browser, stack: LocalStack, cryptos: list[str], short_folder: Path, tmp_path: Path
+) -> None:
+    token = make_token()
+    tokens_file = tmp_path / "tokens.toml"
+    tokens_file.write_text(entry("importer", token, "import"))
+    async with own_page(browser, stack, short_folder / "rights", tokens_file=tokens_file) as page:
+        tab = page.tab
+        await tab.page.add_init_script(f"sessionStorage.setItem('backcast-token', '{token}')")
+        await tab.show("/", strategy="ma_cross", symbols=",".join(cryptos))
+        await tab.button("Run").click()
+        alert = tab.page.get_by_role("alert")
+        await expect(alert).to_contain_text("The token importer lacks the right run.")
+        await expect(alert).to_contain_text("Ask whoever runs the gateway for a token with this right.")
 
 
 async def test_without_candles_the_page_says_how_to_import_some(tab: Tab) -> None:

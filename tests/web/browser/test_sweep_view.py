@@ -114,6 +114,47 @@ async def test_the_heat_map_of_one_crypto_has_its_own_figures(
     await expect(tab.page.get_by_role("heading", level=2, name=cryptos[3])).to_be_visible()
 
 
+async def test_the_map_shows_any_two_parameters_and_any_metric_with_train_beside_test(
+    tab: Tab, gateway: "BacktestServiceAsyncStub", cryptos: list[str]
+) -> None:
+    values = {"fast": [6, 8], "slow": [20, 24], "signal": [5, 7]}
+    typed = {f"p.{name}": ",".join(map(str, numbers)) for name, numbers in values.items()}
+    await tab.show("/sweep", strategy="macd", symbols=",".join(cryptos[:3]), split="60%", **typed, **WINDOW)
+    await tab.button("Sweep").click()
+    await expect(tab.page.locator("#combinations")).to_have_text("8 combinations")
+    await tab.page.get_by_label("Across").select_option("signal")
+    await tab.page.get_by_label("Upwards").select_option("fast")
+    await tab.page.get_by_label("With slow", exact=True).select_option("24")
+    await tab.page.locator(".sweep-choices").get_by_label("Metric").select_option("max_drawdown")
+    request = pb.SweepBacktestsRequest(
+        symbols=cryptos[:3],
+        split=0.6,
+        spec=BacktestSpec(strategy=Strategy(macd={})),
+        ranges=[
+            ParameterRange(name=name, values=[Value(number_value=value) for value in numbers])
+            for name, numbers in values.items()
+        ],
+    )
+    request.spec.start_time.FromJsonString("2024-01-01T00:00:00Z")
+    request.spec.end_time.FromJsonString("2024-04-10T00:00:00Z")
+    rows = [row async for event in gateway.SweepBacktests(request) for row in event.rows.rows]
+    by_values = {
+        (row.strategy.macd.fast, row.strategy.macd.slow, row.strategy.macd.signal): row for row in rows
+    }
+    maps = tab.page.locator(".sweep-maps > div")
+    await expect(maps.locator("h3")).to_have_text(["Train", "Test"])
+    for part, name in enumerate(("train", "test")):
+        shown = maps.nth(part)
+        await shown.get_by_role("application").focus()
+        for keys, signal, fast in ((("ArrowLeft", "ArrowDown"), 5, 6), (("ArrowRight", "ArrowUp"), 7, 8)):
+            for key in keys:
+                await tab.page.keyboard.press(key)
+            value = getattr(by_values[fast, 24, signal], name).median.max_drawdown
+            await expect(shown.locator(".heat-map-value")).to_have_text(
+                f"signal {signal}, fast {fast}: maximum drawdown {100 * value:.1f} %"
+            )
+
+
 def words(row: SweepRow, fast: int, slow: int) -> str:
     sharpe = f"{row.train.median.sharpe_ratio:.2f}".replace("-", "−")
     return f"fast {fast}, slow {slow}: Sharpe ratio {sharpe}"

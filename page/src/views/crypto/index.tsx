@@ -1,11 +1,12 @@
 /** One crypto of a run: candles, trades, equity, months, drawdowns, figures and data. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { address, change, encode, go, href, type Query } from "../../address";
 import { backtests } from "../../api/clients";
-import { type Explanation, explain } from "../../api/explain";
+import type { Explanation } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import type { BacktestResult, Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { whileAway } from "../../api/while_away";
 import { MonthsGrid } from "../../charts/months_grid";
 import { ErrorNotice, Notice } from "../../components/notice";
 import { TradesTable } from "../../components/trades_table";
@@ -163,13 +164,16 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
   const [error, setError] = useState<Explanation>();
   const sweep = { ...backtestQuery(query), symbols: result.symbol };
   const saveCsv = (what: string, text: string) => save(`${result.symbol}-${what}.csv`, "text/csv", text);
-  const asRules = async () => {
-    try {
-      go("run", await rulesQuery(query, spec));
-    } catch (thrown) {
-      setError(explain(thrown));
-    }
-  };
+  const left = useMemo(() => new AbortController(), []);
+  useEffect(() => () => left.abort(), []);
+  const asRules = () =>
+    whileAway(() => rulesQuery(query, spec), setError, left.signal).then(
+      (rules) => {
+        if (!left.signal.aborted) go("run", rules);
+      },
+      // It has been told already.
+      () => {},
+    );
   return (
     <>
       <div class="row">
@@ -177,15 +181,13 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
           Verify for look-ahead
         </button>
         {strategyName(query) !== "rules" && (
-          <>
-            <button type="button" onClick={asRules}>
-              As rules
-            </button>
-            <a class="button" href={href("sweep", sweep)}>
-              Sweep this
-            </a>
-          </>
+          <button type="button" onClick={asRules}>
+            As rules
+          </button>
         )}
+        <a class="button" href={href("sweep", sweep)}>
+          Sweep this
+        </a>
         <a
           class="button"
           href={href("compare", { ...added({}, runQuery(query)), symbol: result.symbol })}
@@ -200,7 +202,7 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
           Equity as CSV
         </button>
       </div>
-      {error && <ErrorNotice error={error} />}
+      {error && !error.wantsToken && <ErrorNotice error={error} />}
     </>
   );
 }

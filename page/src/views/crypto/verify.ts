@@ -2,10 +2,12 @@
 
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { Explanation } from "../../api/explain";
 import { type BacktestSpec, BacktestSpecSchema } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
 import { ExecutionSchema, FillTime } from "../../api/stubs/backcast/backtest/v1/execution_pb";
 import type { BacktestResult } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { CacheMode } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
+import { whileAway } from "../../api/while_away";
 import { secondsOf } from "../../format";
 import { intervalOf } from "../../spec";
 import { loadResult } from "./load";
@@ -21,7 +23,8 @@ export interface Verdict {
 }
 
 /**
- * Verify the backtest of one crypto. `tell` learns how many of all runs are done.
+ * Verify the backtest of one crypto. `tell` learns how many of all runs are done, and `fail` why one is not: it is
+ * made again while the gateway is away.
  *
  * Everything is done twice: as requested, and with fills at the signals' own closes. A fill at the next open could
  * hide a strategy that knows the next candle, because that open comes with the same candle. At the signal's own
@@ -31,6 +34,7 @@ export async function verify(
   symbol: string,
   spec: BacktestSpec,
   tell: (done: number, all: number) => void,
+  fail: (why: Explanation) => void,
   signal: AbortSignal,
 ): Promise<Verdict> {
   const asked = spec.execution ?? create(ExecutionSchema);
@@ -44,7 +48,8 @@ export async function verify(
   let done = 0;
   const run = async (asked: BacktestSpec) => {
     // Everything is computed: cached results would prove nothing.
-    const loaded = await loadResult(symbol, asked, CacheMode.BYPASS, signal);
+    const load = () => loadResult(symbol, asked, CacheMode.BYPASS, signal);
+    const loaded = await whileAway(load, fail, signal);
     done++;
     tell(done, all);
     return loaded;

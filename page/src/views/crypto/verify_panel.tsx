@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import type { BacktestSpec } from "../../api/stubs/backcast/backtest/v1/backtest_spec_pb";
+import { token } from "../../api/transport";
 import { ErrorNotice } from "../../components/notice";
 import { Scrolls } from "../../components/scrolls";
 import { count, counted, time } from "../../format";
@@ -17,27 +18,36 @@ export function VerifyPanel({ symbol, spec, onClose }: Props) {
   const [progress, setProgress] = useState({ done: 0, all: 0 });
   const [verdict, setVerdict] = useState<Verdict>();
   const [error, setError] = useState<Explanation>();
+  const [failed, setFailed] = useState(false);
+  const carried = token.value;
   useEffect(() => {
     const own = new AbortController();
-    verify(symbol, spec, (done, all) => setProgress({ done, all }), own.signal).then(setVerdict, (thrown) => {
-      if (!own.signal.aborted) setError(explain(thrown));
+    const tell = (done: number, all: number) => {
+      setProgress({ done, all });
+      setError(undefined);
+    };
+    setFailed(false);
+    verify(symbol, spec, tell, setError, own.signal).then(setVerdict, (thrown) => {
+      if (own.signal.aborted) return;
+      setError(explain(thrown));
+      setFailed(true);
     });
     return () => own.abort();
-  }, [symbol, spec]);
+  }, [symbol, spec, carried]);
   return (
     <section class="panel stack" aria-labelledby="verify">
       <h2 id="verify">Look-ahead</h2>
-      {!verdict && !error && (
+      {!verdict && !failed && (
         <div class="row">
           <progress aria-labelledby="verify" max={progress.all || 1} value={progress.done} />
           <span>{`${count(progress.done)} of ${counted(progress.all, "history", "histories")} done`}</span>
         </div>
       )}
-      {error && <ErrorNotice error={error} />}
+      {error && !error.wantsToken && <ErrorNotice error={error} />}
       {verdict && <Outcome verdict={verdict} />}
       <div class="row">
         <button type="button" onClick={onClose}>
-          {verdict || error ? "Close" : "Cancel"}
+          {verdict || failed ? "Close" : "Cancel"}
         </button>
       </div>
     </section>

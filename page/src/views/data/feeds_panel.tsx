@@ -60,7 +60,8 @@ export function FeedsPanel() {
       (failed: unknown) => {
         const why = explain(failed);
         if (why.wantsToken) tokenWanted.value = true;
-        setRefused(why);
+        // Fetches are listed again by themselves, and not cancelled by themselves.
+        setRefused(why.away ? { ...why, advice: "The fetch may not be cancelled: try again." } : why);
       },
     );
 

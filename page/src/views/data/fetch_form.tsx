@@ -70,7 +70,9 @@ export function FetchForm({ exchanges, onCreated }: Props) {
         (failed: unknown) => {
           const why = explain(failed);
           if (why.wantsToken) tokenWanted.value = true;
-          setRefused(why);
+          setRefused(
+            why.away ? { ...why, advice: "If the fetch is not in the list later, start it again." } : why,
+          );
         },
       )
       .finally(() => setWaits(false));
