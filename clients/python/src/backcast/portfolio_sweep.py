@@ -5,7 +5,7 @@ from typing import Any
 from backcast.calls import Calls
 from backcast.job import ProgressJob
 from backcast.portfolio_sweep_log import PortfolioSweepLog
-from backcast.sweep_log import SweepRecovery
+from backcast.sweep_events import SweepRecovery
 from backcast.views import PortfolioSweepView
 
 
