@@ -14,14 +14,10 @@ from services.cli.views.console import CountColumn, counted, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.summary import NEVER_TRADED
+from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
-from services.cli.views.sweep_words import (
-    overfitting_words,
-    selection_bias_words,
-    started_words,
-    walk_forward_words,
-)
+from services.cli.views.sweep_words import overfitting_words, selection_bias_words, walk_forward_words
 
 _MOST_ROWS = 20
 

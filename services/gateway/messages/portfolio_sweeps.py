@@ -113,6 +113,9 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         min_trades=plan.min_trades,
         run_id=run_id,
     )
+    if grid.base.size is None and any(one.name == "size" for one in grid.settings):
+        # Each combination has the default that its execution gives.
+        request.spec.ClearField("size")
     if asked.split is not None:
         request.split = asked.split
     return pb.PortfolioSweepStarted(

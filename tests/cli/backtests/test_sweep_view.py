@@ -12,10 +12,10 @@ from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
 from services.cli.views.failure_lines import failure_lines
 from services.cli.views.sweep import SweepView
+from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_words import (
     overfitting_words,
     selection_bias_words,
-    started_words,
     walk_forward_words,
 )
 from services.gateway.messages.sweeps import sweep_started
