@@ -11,6 +11,7 @@ from services.cli.options.run_options import (
     ExecutionOptions,
     PortfolioOptions,
     RunOptions,
+    SearchOptions,
     Size,
 )
 
@@ -64,6 +65,17 @@ class PortfolioSweepOptions:
         str | None,
         typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
     ] = None
+    random: Annotated[
+        int | None, typer.Option(help="Trade only so many combinations, chosen at random.", metavar="N")
+    ] = None
+    optimize: Annotated[
+        int | None,
+        typer.Option(
+            help="Or: trade so many combinations, which Optuna proposes by the accounts of those before.",
+            metavar="N",
+        ),
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None
     metric: Annotated[str, typer.Option(help="The metric of the account to rank by.")] = "sharpe_ratio"
     top: Annotated[int, typer.Option(help="Number of best combinations to show.")] = 20
     split: Annotated[
@@ -83,6 +95,7 @@ class PortfolioSweepOptions:
         from services.cli.options.execution import fraction
         from services.cli.options.execution_ranges import swept_execution
         from services.cli.options.portfolio import portfolio_request
+        from services.cli.options.requests import set_search
         from services.cli.views.metric_cells import metric_number
 
         fixed_execution, execution_ranges = swept_execution(execution)
@@ -109,6 +122,7 @@ class PortfolioSweepOptions:
                     setattr(request, field, value)
                 except ValueError:
                     raise InvalidInput.of(option, "is out of range") from None
+        set_search(request, SearchOptions(self.random, self.optimize, self.seed))
         if self.split is not None:
             try:
                 request.split = fraction(self.split)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
@@ -129,7 +130,7 @@ def sweep_request(
                 setattr(request, field, value)
             except ValueError:
                 raise InvalidInput.of(option_of(field, request), "is out of range") from None
-    _set_search(request, search or SearchOptions())
+    set_search(request, search or SearchOptions())
     if split is not None:
         try:
             request.split = fraction(split)
@@ -138,7 +139,8 @@ def sweep_request(
     return request
 
 
-def _set_search(request: pb.SweepBacktestsRequest, search: SearchOptions) -> None:
+def set_search(request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, search: SearchOptions) -> None:
+    """Set the search of a sweep, where the options name one; raise InvalidInput, naming the option."""
     if search.random is not None and search.optimize is not None:
         raise InvalidInput.of("--optimize", "cannot be combined with --random")
     count = search.optimize if search.random is None else search.random

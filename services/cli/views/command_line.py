@@ -87,7 +87,7 @@ def _combinations(
     """Yield the options of the parameters of a sweep, and of how its combinations are ranked."""
     for one in understood.ranges:
         yield from ("--param", f"{one.name}={_values(one.values)}")
-    if isinstance(understood, pb.SweepBacktestsRequest) and understood.HasField("search"):
+    if understood.HasField("search"):
         method = "random" if understood.search.method == sweep_pb2.SEARCH_METHOD_RANDOM else "optimize"
         yield from (f"--{method}", str(understood.search.combination_count))
         yield from ("--seed", str(understood.search.seed))

@@ -90,7 +90,7 @@ def _combination_words(started: SweepStarted | PortfolioSweepStarted) -> str:
 
 def _search_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:
     """Return how a search chooses combinations, in parentheses; empty where all are computed."""
-    if isinstance(request, SweepPortfoliosRequest) or not request.HasField("search"):
+    if not request.HasField("search"):
         return ""
     every = math.prod(len(one.values) for one in dimensions_of(request))
     how = "proposed by TPE" if request.search.method == sweep_pb2.SEARCH_METHOD_TPE else "at random"

@@ -9,9 +9,16 @@ from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast_engine import Window
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.sweep import ParameterValues
+from backcast_engine.sweep.grid import MAX_SEARCHED
 from services.gateway.messages.portfolios import read_portfolio
 from services.gateway.messages.runs import left_out_to, read_run_request, run_request_to
-from services.gateway.planning.portfolio_grid import OWN_SETTINGS, OwnValues, make_portfolio_grid
+from services.gateway.messages.sweeps import search_from, search_to
+from services.gateway.planning.portfolio_grid import (
+    MAX_COMBINATIONS,
+    OWN_SETTINGS,
+    OwnValues,
+    make_portfolio_grid,
+)
 from services.gateway.planning.portfolio_sweep_plan import (
     PortfolioSweepPlan,
     PortfolioSweepRequest,
@@ -38,10 +45,13 @@ def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> Portfoli
     min_trades = request.min_trades if request.HasField("min_trades") else None
     found = sweep_violations(split=split, best_count=request.best_count, min_trades=min_trades)
     violations.add(*found)
-    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own)
+    search, most = None, MAX_COMBINATIONS
+    if request.HasField("search"):
+        search, most = violations.read(None, search_from, request, MAX_COMBINATIONS), MAX_SEARCHED
+    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own, most)
     violations.raise_if_any()
     assert grid
-    return PortfolioSweepRequest(grid, split, metric, request.best_count, min_trades)
+    return PortfolioSweepRequest(grid, split, metric, request.best_count, min_trades, search)
 
 
 def _read_ranges(
@@ -118,10 +128,12 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         request.spec.ClearField("size")
     if asked.split is not None:
         request.split = asked.split
+    if asked.search:
+        request.search.CopyFrom(search_to(asked.search))
     return pb.PortfolioSweepStarted(
         request=request,
         combination_count=len(plan.possible),
-        skipped_combination_count=grid.size - len(plan.possible),
+        skipped_combination_count=0 if asked.search else grid.size - len(plan.possible),
         crypto_count=len(plan.cryptos),
         portfolio_count=plan.portfolios,
         run_id=run_id,

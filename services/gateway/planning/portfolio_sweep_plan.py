@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.portfolio import Portfolio
 from backcast_engine.rules.check import located_other_candles
-from backcast_engine.sweep import Fold, split_fault, split_window
+from backcast_engine.sweep import Fold, sampled_positions, split_fault, split_window
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.portfolio_grid import PortfolioGrid
 from services.gateway.planning.portfolio_plan import check_candles
@@ -19,6 +19,8 @@ from services.gateway.planning.sweep_plan import (
     DEFAULT_METRIC,
     DEFAULT_MIN_TRADES,
     MAX_BEST_TRIALS,
+    Search,
+    batches,
 )
 
 # Of so many candles compute has signals in memory at once: for each strategy a quarter of a byte and, where a
@@ -31,7 +33,8 @@ _PORTFOLIOS_AT_ONCE = 32
 class PortfolioSweepRequest:
     """What a client asked for.
 
-    An empty `metric`, a `best_count` of 0, and None for `min_trades` stand for defaults.
+    An empty `metric`, a `best_count` of 0, and None for `min_trades` stand for defaults. Without a `search`,
+    all combinations are traded.
     """
 
     grid: PortfolioGrid
@@ -39,6 +42,16 @@ class PortfolioSweepRequest:
     metric: str
     best_count: int
     min_trades: int | None
+    search: Search | None = None
+
+    def positions(self) -> NDArray[np.int64]:
+        """Return the positions in the grid of the combinations to trade; it takes up to some seconds.
+
+        Those of an optimization are a random sample, which its proposals replace.
+        """
+        if self.search is None:
+            return self.grid.possible()
+        return sampled_positions(self.grid, self.search.count, self.search.seed)
 
     @property
     def planned_run(self) -> RunRequest:
@@ -72,7 +85,8 @@ def sweep_violations(*, split: float | None, best_count: int, min_trades: int | 
 class PortfolioSweepPlan:
     """A sweep: the possible combinations, int64 positions in the grid, as portfolios of `cryptos`.
 
-    `cryptos` are in order of symbols. `run` is the run of one of the strategies.
+    `cryptos` are in order of symbols. `run` is the run of one of the strategies. Of an optimization, the
+    positions change: those of combinations that are not computed yet are replaced.
     """
 
     request: PortfolioSweepRequest
@@ -83,6 +97,17 @@ class PortfolioSweepPlan:
     metric: str
     best_count: int
     min_trades: int
+
+    @property
+    def is_optimized(self) -> bool:
+        """Whether figures of some combinations propose others; never where all are traded."""
+        search = self.request.search
+        return search is not None and search.proposes(len(self.possible))
+
+    @property
+    def batches(self) -> Iterator[tuple[int, int]]:
+        """The numbers of combinations from which and before which an optimization proposes together."""
+        return batches(len(self.possible))
 
     @property
     def windows(self) -> int:

@@ -62,10 +62,14 @@ class Search:
     count: int
     seed: int
 
-    def violations(self, *, folds: bool) -> list[Violation]:
-        """Return what is wrong with it, in a walk-forward (`folds`) or not."""
+    def proposes(self, combinations: int) -> bool:
+        """Return whether figures of some combinations propose others; never where all are computed."""
+        return self.method is SearchMethod.TPE and combinations == self.count
+
+    def violations(self, *, folds: bool, most: int = MAX_SAMPLE) -> list[Violation]:
+        """Return what is wrong with it, in a walk-forward (`folds`) or not; `most` is the greatest number."""
         violations = []
-        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE
+        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else most
         if not 1 <= self.count <= most:
             reason = f"must be from 1 to {most:,}, not {self.count:,}"
             violations.append(Violation("search.combination_count", reason))
@@ -216,14 +220,12 @@ class SweepPlan:
     def is_optimized(self) -> bool:
         """Whether figures of some combinations propose others; never where all are backtested."""
         search = self.request.search
-        return search is not None and search.method is SearchMethod.TPE and len(self.possible) == search.count
+        return search is not None and search.proposes(len(self.possible))
 
     @property
-    def batches(self) -> "Iterator[tuple[int, int]]":
+    def batches(self) -> Iterator[tuple[int, int]]:
         """The numbers of combinations from which and before which an optimization proposes together."""
-        size = min(self.chunk_size, _BATCH)
-        for start in range(0, len(self.possible), size):
-            yield start, min(start + size, len(self.possible))
+        return batches(len(self.possible), min(self.chunk_size, _BATCH))
 
     @property
     def has_placeholders(self) -> bool:
@@ -255,6 +257,12 @@ class SweepPlan:
         """The factors of the number of backtests, in words."""
         factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
+
+
+def batches(combinations: int, most: int = _BATCH) -> Iterator[tuple[int, int]]:
+    """Yield from which number and before which an optimization of so many proposes together."""
+    for start in range(0, combinations, most):
+        yield start, min(start + most, combinations)
 
 
 def make_sweep_plan(

@@ -41,11 +41,17 @@ class SweptResult:
 
 
 class PortfolioResults:
-    """The results of the portfolios of one sweep, each computed once for all runs that want it."""
+    """The results of portfolios of one sweep, each computed once for all runs that want it."""
 
     def __init__(
-        self, plan: PortfolioSweepPlan, cache: RunCache, single_flight: SingleFlight, compute: ComputeClient
+        self,
+        plan: PortfolioSweepPlan,
+        combinations: range,
+        cache: RunCache,
+        single_flight: SingleFlight,
+        compute: ComputeClient,
     ) -> None:
+        """Only some `combinations` of the plan are computed."""
         self._plan = plan
         self._cache = cache
         self._single_flight = single_flight
@@ -53,9 +59,7 @@ class PortfolioResults:
         self._keys = PortfolioKeys(plan.run, plan.cryptos)
         # Window by window: those of one batch of compute are in the same one.
         self._wanted = [
-            (combination, window)
-            for window in range(plan.windows)
-            for combination in range(len(plan.possible))
+            (combination, window) for window in range(plan.windows) for combination in combinations
         ]
         # The combinations and windows that have no result yet, by key: several are the same portfolio where
         # they differ in what makes no difference.

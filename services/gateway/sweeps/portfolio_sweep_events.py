@@ -20,6 +20,7 @@ from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.runs.report import RunReport
+from services.gateway.sweeps.optimizer import make_optimizer
 from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
 from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
 from services.gateway.sweeps.selection_bias import bias_of_best
@@ -50,7 +51,7 @@ class PortfolioSweepEvents:
         self._report = report
         self._arrived_at = arrived_at
         self._cache = RunCache(cache, plan.run.cache_mode)
-        self._results = PortfolioResults(plan, self._cache, single_flight, compute)
+        self._single_flight = single_flight
         self._table = PortfolioTable(plan)
         self._progress = SweepProgress(total=plan.portfolios)
         report.total = plan.backtests
@@ -60,7 +61,7 @@ class PortfolioSweepEvents:
         yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._report.run_id))
         progress_at = best_at = time.monotonic()
         is_changed = False
-        async with aclosing(self._results.results()) as results:
+        async with aclosing(self._computed()) as results:
             async for result in results:
                 is_changed |= self._take(result)
                 now = time.monotonic()
@@ -77,6 +78,27 @@ class PortfolioSweepEvents:
             rows = await asyncio.to_thread(self._rows, combinations[start : start + ROWS_IN_MESSAGE])
             yield pb.SweepPortfoliosResponse(rows=rows)
         yield pb.SweepPortfoliosResponse(summary=await self._summary())
+
+    async def _computed(self) -> AsyncGenerator[SweptResult]:
+        """Yield every result once; in an optimization, the figures of a batch propose the next one."""
+        plan = self._plan
+        if not plan.is_optimized:
+            async with aclosing(self._results(range(len(plan.possible)))) as results:
+                async for result in results:
+                    yield result
+            return
+        optimizer = await asyncio.to_thread(make_optimizer, plan)
+        for start, stop in plan.batches:
+            plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
+            async with aclosing(self._results(range(start, stop))) as results:
+                async for result in results:
+                    yield result
+            # Who reads the results has put them into the table.
+            await asyncio.to_thread(optimizer.learn, self._table.scores(start, stop))
+
+    def _results(self, combinations: range) -> AsyncGenerator[SweptResult]:
+        cache, single_flight = self._cache, self._single_flight
+        return PortfolioResults(self._plan, combinations, cache, single_flight, self._compute).results()
 
     def _rows(self, combinations: "list[int] | range") -> pb.PortfolioSweepRows:
         return portfolio_rows(self._plan, self._table, combinations)

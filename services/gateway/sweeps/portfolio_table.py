@@ -31,11 +31,16 @@ class PortfolioTable:
     def put(self, combination: int, window: int, metrics: NDArray[np.float64]) -> bool:
         """Keep the metrics of a portfolio; return whether the ranking has changed."""
         self.figures[combination, window] = metrics
-        if window or not trades_of(metrics, axis=0) >= self._min_trades:
+        if window:
             return False
+        return self._ranking.add(self.scores(combination, combination + 1), np.array([combination]))
+
+    def scores(self, start: int, stop: int) -> NDArray[np.float64]:
+        """Return the metric in train of combinations from `start` to before `stop`, NaN without a rank."""
+        figures = self.figures[start:stop, 0]
         # Without a trade, it counts as among many.
-        value = no_trade_counted(metrics[None], axis=1)[:, self._metric]
-        return self._ranking.add(value, np.array([combination]))
+        values = no_trade_counted(figures, axis=1)[:, self._metric]
+        return np.where(trades_of(figures, axis=1) >= self._min_trades, values, np.nan)
 
     def fail(self, combination: int, window: int, failure: Status) -> None:
         """Note why a portfolio has no metrics."""

@@ -84,6 +84,9 @@ def test_options_with_one_value_are_those_of_the_portfolio() -> None:
         ({"rank": ["close > 3", "none"]}, "--rank: "),
         ({"rebalance_threshold": "10%"}, "--rebalance-threshold: needs --rebalance-every"),
         ({"split": "most"}, "--split: 'most' is not a fraction"),
+        ({"random": 5, "optimize": 6}, "--optimize: cannot be combined with --random"),
+        ({"seed": 5}, "--seed: needs --random or --optimize"),
+        ({"random": 10**10}, "--random: is out of range"),
         ({"metric": "luck"}, "--metric: there is no metric 'luck'"),
     ],
 )
@@ -129,6 +132,19 @@ async def test_the_command_shows_the_best_accounts(cli: Cli, imported: list[str]
         "… and 9 more combinations: --top shows more, --format jsonl prints all",
     ):
         assert text in finished.out
+
+
+async def test_the_command_searches(cli: Cli, imported: list[str]) -> None:
+    ranges = ("--param", "period=5..60", "--param", "oversold=20..45:0.1", "--max-positions", "1,2")
+    for option, how in (("--random", "at random"), ("--optimize", "proposed by TPE")):
+        finished = await cli(
+            *("sweep-portfolio", "rsi", "--symbols", ",".join(imported), *ranges, option, "5", "--seed", "2")
+        )
+        assert (finished.status, finished.err) == (0, "")
+        assert f"5 combinations of 28,112 ({how}, seed 2), each one account" in finished.out
+        assert "the winner was chosen from 5 trials" in finished.out
+    refused = await cli("sweep-portfolio", "rsi", *ranges, "--random", "10001")
+    assert refused.err == "backcast: --random: must be from 1 to 10,000, not 10,001\n"
 
 
 async def test_the_command_prints_events_as_json(cli: Cli, imported: list[str]) -> None:

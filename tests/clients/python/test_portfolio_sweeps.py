@@ -77,6 +77,16 @@ async def test_the_client_for_asyncio_has_the_same_table(
     assert len((await sweep.best())["combination"]) == 2
 
 
+def test_a_search_has_as_many_rows_as_asked_for(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    arguments: dict[str, Any] = {"symbols": cryptos, "period": range(4, 40), "oversold": range(20, 50)}
+    for search in ({"random": 6}, {"optimize": 6, "seed": 4}):
+        sweep = client.sweep_portfolio(backcast.Rsi(), **arguments, **search)
+        assert sweep.table()["combination"].tolist() == list(range(6))
+        assert sweep.summary.selection_bias.trial_count == 6
+    with pytest.raises(InvalidRequestError, match="seed: needs random or optimize"):
+        client.sweep_portfolio(backcast.Rsi(), **arguments, seed=1)
+
+
 def test_bad_arguments_are_named(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     rsi = backcast.Rsi()
     with pytest.raises(InvalidRequestError, match="nothing has several values"):

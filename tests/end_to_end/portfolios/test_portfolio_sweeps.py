@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from backcast.backtest.v1 import portfolio_pb2, result_pb2
-from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2 import (
     CACHE_MODE_BYPASS,
@@ -24,7 +22,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast_engine import Detail, Distance, Execution
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
-from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
+from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
@@ -35,15 +33,8 @@ from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expecte
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
-from services.wire.portfolios import portfolio_spec_to
-from tests.end_to_end.portfolios.accounts import (
-    PORTFOLIO,
-    SYMBOLS,
-    costing,
-    in_process,
-    portfolio_request,
-    traded,
-)
+from tests.end_to_end.portfolios.accounts import PORTFOLIO, SYMBOLS, costing, portfolio_request, traded
+from tests.end_to_end.portfolios.sweeping import Swept, metrics, parameter, setting, sweep_request, swept
 from tests.end_to_end.processes import process_at, until_idle, workers_held
 from tests.known_runs import known_run
 
@@ -53,66 +44,6 @@ if TYPE_CHECKING:
 ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
 RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
-
-
-@pytest.fixture
-async def portfolios(stack: LocalStack) -> "AsyncIterator[PortfolioServiceAsyncStub]":
-    """A client of the gateway."""
-    async with open_channel(stack.gateway_address) as channel:
-        yield PortfolioServiceStub(channel)
-
-
-def parameter(name: str, *values: float | str) -> Any:
-    return {"name": name, "values": values}
-
-
-def setting(name: str, *values: dict[str, Any]) -> Any:
-    return {"name": name, "values": values}
-
-
-def sweep_request(portfolio: Portfolio = PORTFOLIO, **fields: Any) -> pb.SweepPortfoliosRequest:
-    """Return the request of a sweep over portfolios of twelve cryptos, computed anew."""
-    others = {"symbols": SYMBOLS, "cache_mode": CACHE_MODE_BYPASS}
-    ranges = fields.pop("ranges", [])
-    request = pb.SweepPortfoliosRequest(spec=portfolio_spec_to(portfolio), **{**others, **fields})
-    for each in ranges:
-        added = request.ranges.add(name=each["name"])
-        for value in each["values"]:
-            kind = "string_value" if isinstance(value, str) else "number_value"
-            setattr(added.values.add(), kind, value)
-    return request
-
-
-class Swept:
-    """The events of one sweep, which came in the order that the API says."""
-
-    def __init__(self, events: list[pb.SweepPortfoliosResponse]) -> None:
-        kinds = [event.WhichOneof("event") for event in events]
-        self.started = events[0].started
-        self.summary = events[-1].summary
-        self.progress = [event.progress for event in events if event.HasField("progress")]
-        self.best = [event.best for event in events if event.HasField("best")][-1].rows
-        self.rows = [row for event in events for row in event.rows.rows]
-        rows = kinds.count("rows")
-        assert kinds[0] == "started"
-        assert kinds[-rows - 3 :] == ["progress", "best", *["rows"] * rows, "summary"]
-        assert {*kinds[1 : -rows - 3]} <= {"progress", "best"}
-        assert [row.combination for row in self.rows] == list(range(self.started.combination_count))
-
-
-async def swept(gateway: "PortfolioServiceAsyncStub", request: pb.SweepPortfoliosRequest) -> Swept:
-    """Run a sweep to the end."""
-    return Swept([event async for event in gateway.SweepPortfolios(request)])
-
-
-def metrics(portfolio: Portfolio, market: dict[str, Candles]) -> result_pb2.Metrics:
-    window = portfolio.window
-    there = {
-        symbol: candles
-        for symbol, candles in market.items()
-        if ((candles.open_time_s >= window.start_s) & (candles.open_time_s < window.end_s)).any()
-    }
-    return in_process(replace(portfolio, detail=Detail.METRICS), there).metrics
 
 
 async def test_each_row_is_the_engines_portfolio_of_its_values(

@@ -116,6 +116,12 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     """Number of best combinations. Default: 20."""
     min_trades: int
     """Combinations with fewer trades have no rank. Default: 1."""
+    random: int
+    """Trade only so many combinations, chosen at random. Default: all."""
+    optimize: int
+    """Or: trade so many combinations, which Optuna proposes by the accounts of those before."""
+    seed: int
+    """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
 
 class SweepOptions(BacktestOptions, total=False):

@@ -30,6 +30,7 @@ from backcast.requests import (
     set_choice,
     set_execution_ranges,
     set_fraction,
+    set_search,
     set_whole,
     swept_settings,
     value_message,
@@ -96,6 +97,7 @@ def portfolio_sweep_request(
             )
     if not (request.ranges or request.execution_ranges or request.portfolio_ranges):
         raise InvalidRequestError.of("sweep", "nothing has several values, as period=range(5, 31) has")
+    set_search(request, arguments)
     set_fraction(request, "split", arguments, "split")
     set_whole(request, "best_count", arguments, "top")
     set_whole(request, "min_trades", arguments, "min_trades")

@@ -100,7 +100,7 @@ def sweep_request(
     set_execution_ranges(request, settings, arguments)
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
-    _set_search(request, options)
+    set_search(request, options)
     if "split" in options:
         request.split = quantities.fraction(options["split"], "split")
     set_whole(request, "fold_count", options, "folds")
@@ -112,7 +112,10 @@ def sweep_request(
     return request
 
 
-def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -> None:
+def set_search(
+    request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, options: Mapping[str, Any]
+) -> None:
+    """Set the search of a sweep, where the options have one."""
     if "random" in options and "optimize" in options:
         raise InvalidRequestError.of("optimize", "cannot be combined with random")
     for name, method in (("random", SEARCH_METHOD_RANDOM), ("optimize", SEARCH_METHOD_TPE)):
