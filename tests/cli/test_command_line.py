@@ -78,7 +78,8 @@ def invoke(command: str) -> None:
         f"backcast sweep-portfolio 'rsi --weight 40%' \"rules --entry 'close > sma({{n}})' --weight 0.6\" "
         f"{WINDOW} {COSTS} --param n=5..7 --param period=7,9 --max-positions 2,5 --rank 'roc({{n}})' "
         "--rank none --rebalance-every none,24 --rebalance-threshold 2.5% --stop-loss 2%,3atr,none "
-        "--size-fraction 50%,100% --split 70% --metric cagr --top 3 --min-trades 0 --symbols AUSDT,BUSDT",
+        "--size-fraction 50%,100% --split 70% --metric cagr --top 3 --min-trades 0 --symbols AUSDT,BUSDT "
+        "--interval 1h,1d",
     ],
     ids=lambda command: " ".join(command.split()[1:3]),
 )

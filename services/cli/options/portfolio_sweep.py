@@ -95,11 +95,12 @@ class PortfolioSweepOptions:
         from services.cli.options.execution import fraction
         from services.cli.options.execution_ranges import swept_execution
         from services.cli.options.portfolio import portfolio_request
-        from services.cli.options.requests import set_search
+        from services.cli.options.requests import set_search, swept_intervals
         from services.cli.views.metric_cells import metric_number
 
         fixed_execution, execution_ranges = swept_execution(execution)
         fixed, swept = self._of_portfolio()
+        candles, intervals = swept_intervals(candles)
         one = portfolio_request(self.strategies, candles, ExecutionOptions(), fixed, options=options)
         one.spec.execution.CopyFrom(fixed_execution)
         request = SweepPortfoliosRequest(
@@ -108,6 +109,7 @@ class PortfolioSweepOptions:
             spec=one.spec,
             ranges=self._ranges(one.spec.strategies),
             execution_ranges=execution_ranges,
+            intervals=intervals,
             portfolio_ranges=swept,
             cache_mode=one.cache_mode,
             run_id=one.run_id,

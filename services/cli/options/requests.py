@@ -8,6 +8,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
+from backcast.marketdata.v1 import interval_pb2
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from services.cli.options.execution import execution_message, fraction
@@ -106,8 +107,7 @@ def sweep_request(
         if name in names[:place]:
             raise InvalidInput.of(f"--param {name}", "is given twice")
     fixed_execution, execution_ranges = swept_execution(execution)
-    names = [name.strip() for name in candles.interval.split(",")]
-    candles = replace(candles, interval=names[-1])
+    candles, intervals = swept_intervals(candles)
     run = run_request(replace(strategy, param=fixed), candles, ExecutionOptions(), options=options)
     run.spec.execution.CopyFrom(fixed_execution)
     if split is not None and folds is not None:
@@ -118,7 +118,7 @@ def sweep_request(
         spec=run.spec,
         ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         execution_ranges=execution_ranges,
-        intervals=[interval_to(parse_interval(name)) for name in names] if len(names) > 1 else [],
+        intervals=intervals,
         cache_mode=run.cache_mode,
         run_id=run.run_id,
         metric=metric_number(metric, "--metric"),
@@ -137,6 +137,13 @@ def sweep_request(
         except ValueError:
             raise InvalidInput.of("--split", f"{split!r} is not a fraction like 0.7 or 70%") from None
     return request
+
+
+def swept_intervals(candles: CandleOptions) -> tuple[CandleOptions, list[interval_pb2.Interval.ValueType]]:
+    """Return options with one interval, and all of them where there are several; raise InvalidInput."""
+    names = [name.strip() for name in candles.interval.split(",")]
+    several = [interval_to(parse_interval(name)) for name in names] if len(names) > 1 else []
+    return replace(candles, interval=names[-1]), several
 
 
 def set_search(request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, search: SearchOptions) -> None:

@@ -76,7 +76,7 @@ def portfolio_sweep_command(asked: SweepPortfoliosRequest, understood: SweepPort
     own = {one.name: one.values for one in understood.portfolio_ranges}
     words += _account(spec, own)
     words += _combinations(understood, understood.best_count)
-    words += _candles(asked, spec)
+    words += _candles(asked, spec, understood.intervals)
     words += _execution(spec.execution, {one.name: one.values for one in understood.execution_ranges})
     return shlex.join(words)
 
@@ -199,7 +199,7 @@ def swept_columns(asked: pb.SweepBacktestsRequest | SweepPortfoliosRequest) -> d
     Sizes of different kinds are one column, `size`.
     """
     columns: dict[str, list[Any]] = {}
-    if isinstance(asked, pb.SweepBacktestsRequest) and asked.intervals:
+    if asked.intervals:
         columns["interval"] = [_interval(number) for number in asked.intervals]
     for one in asked.execution_ranges:
         found = [_setting(one.name, value) for value in one.values]

@@ -19,11 +19,10 @@ _MOST_VALUES = 6
 def started_words(started: SweepStarted) -> str:
     """Return the parameters of a sweep over runs, in a few lines."""
     request = started.request
-    interval = "" if request.intervals else f"{interval_of(request.spec).value} "
     return (
         f"{_fixed_words(request)}{_swept_words(request)}\n"
         f"{_combination_words(started)} × {counted(len(request.symbols), 'crypto')}, "
-        f"{interval}candles {window_words(request.spec)}{_cut_words(request)}\n"
+        f"{_interval_words(request)}candles {window_words(request.spec)}{_cut_words(request)}\n"
         f"{execution_words(fixed_execution(request))}"
     )
 
@@ -50,7 +49,7 @@ def _portfolio_lines(started: PortfolioSweepStarted) -> Iterator[str]:
     yield _swept_words(request)
     yield (
         f"{_combination_words(started)}, each one account of {counted(started.crypto_count, 'crypto')}, "
-        f"{interval_of(spec).value} candles {window_words(spec)}{_cut_words(request)}"
+        f"{_interval_words(request)}candles {window_words(spec)}{_cut_words(request)}"
     )
     if places := places_words(spec):
         yield places
@@ -59,6 +58,11 @@ def _portfolio_lines(started: PortfolioSweepStarted) -> Iterator[str]:
 
 def _swept_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:
     return f"sweeping {'; '.join(map(_range_words, dimensions_of(request)))}"
+
+
+def _interval_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:
+    """Return the length of the candles and a space; empty where there are several."""
+    return "" if request.intervals else f"{interval_of(request.spec).value} "
 
 
 def _range_words(one: Dimension) -> str:

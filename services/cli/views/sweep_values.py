@@ -43,15 +43,15 @@ def dimensions_of(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> li
         )
         for one in request.execution_ranges
     ]
+    intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
+    first = [Dimension("interval", intervals)] if intervals else []
     if isinstance(request, SweepPortfoliosRequest):
         settings = [_with_equal_shares(one) if one.name == "size" else one for one in settings]
         own = [
             Dimension(one.name.replace("_", " "), tuple(_own(one.name, value) for value in one.values))
             for one in request.portfolio_ranges
         ]
-        return [*_parameters(request.ranges), *settings, *own]
-    intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
-    first = [Dimension("interval", intervals)] if intervals else []
+        settings += own
     return [*first, *_parameters(request.ranges), *settings]
 
 

@@ -12,7 +12,7 @@ from backcast_engine.sweep import ParameterValues
 from backcast_engine.sweep.grid import MAX_SEARCHED
 from services.gateway.messages.portfolios import read_portfolio
 from services.gateway.messages.runs import left_out_to, read_run_request, run_request_to
-from services.gateway.messages.sweeps import search_from, search_to
+from services.gateway.messages.sweeps import on_longest, read_intervals, search_from, search_to
 from services.gateway.planning.portfolio_grid import (
     MAX_COMBINATIONS,
     OWN_SETTINGS,
@@ -25,6 +25,7 @@ from services.gateway.planning.portfolio_sweep_plan import (
     sweep_violations,
 )
 from services.wire.backtests import metric_from, metric_to
+from services.wire.candles import interval_to
 from services.wire.expressions import expression_to, read_expression
 from services.wire.portfolios import portfolio_spec_to, rebalancing_from, size_from
 from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_ranges, read_ranges
@@ -33,7 +34,9 @@ from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_
 def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> PortfolioSweepRequest:
     """Return what a client asks for; raise InvalidInput, naming every bad field, for what makes no sense."""
     violations = Violations()
-    base = read_portfolio(request.spec, read_run_request(request, violations), violations)
+    intervals = read_intervals(request.intervals, violations)
+    run = on_longest(read_run_request(request, violations), intervals)
+    base = read_portfolio(request.spec, run, violations)
     ranges = _read_ranges(request.ranges, request.spec.strategies, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
     own = [
@@ -48,7 +51,7 @@ def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> Portfoli
     search, most = None, MAX_COMBINATIONS
     if request.HasField("search"):
         search, most = violations.read(None, search_from, request, MAX_COMBINATIONS), MAX_SEARCHED
-    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own, most)
+    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own, intervals, most)
     violations.raise_if_any()
     assert grid
     return PortfolioSweepRequest(grid, split, metric, request.best_count, min_trades, search)
@@ -116,6 +119,7 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         spec=portfolio_spec_to(grid.base.portfolio(symbols, Window(window.start_s, window.end_s))),
         ranges=ranges_to(grid.names, grid.values),
         execution_ranges=execution_ranges_to(grid.settings),
+        intervals=map(interval_to, grid.intervals),
         portfolio_ranges=map(_own_to, grid.own),
         cache_mode=run.cache_mode,
         metric=metric_to(plan.metric),

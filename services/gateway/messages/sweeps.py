@@ -1,5 +1,6 @@
 """Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
@@ -11,6 +12,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.sweep import MAX_SAMPLE, Grid, make_grid
 from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
 from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
+from services.gateway.planning.run_plan import RunRequest
 from services.gateway.planning.sweep_plan import Search, SearchMethod, SweepPlan, SweepRequest
 from services.wire.backtests import metric_from, metric_to, strategy_to
 from services.wire.candles import interval_from, interval_to
@@ -24,12 +26,8 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     run = read_run_request(request, violations)
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
-    intervals = [
-        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
-        for index, value in enumerate(request.intervals)
-    ]
-    if intervals:
-        run = replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
+    intervals = read_intervals(request.intervals, violations)
+    run = on_longest(run, intervals)
     grid = Grid(run.strategy, (), ())
     # Which ranges there can be depends on the strategy; there must be one in any case.
     if run.strategy is not UNREAD_STRATEGY or not ranges:
@@ -49,6 +47,21 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     )
     violations.raise_if_any(asked.violations)
     return asked
+
+
+def read_intervals(values: Sequence[int], violations: Violations) -> list[Interval]:
+    """Return the lengths of candles that a sweep has; none where that of its run is the only one."""
+    return [
+        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
+        for index, value in enumerate(values)
+    ]
+
+
+def on_longest(run: RunRequest, intervals: Sequence[Interval]) -> RunRequest:
+    """Return the run on the longest of the intervals, at whose candles the window of a sweep is cut."""
+    if not intervals:
+        return run
+    return replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
 
 
 def _interval_from(value: int, field: str) -> Interval:

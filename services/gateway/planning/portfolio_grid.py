@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from backcast_engine import Strategy
 from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.portfolio import WeightedStrategy
 from backcast_engine.rules import Expression
@@ -36,7 +37,7 @@ class OwnValues:
 
 @dataclass(frozen=True, slots=True)
 class PortfolioGrid(Positions):
-    """Every combination of values of parameters, of settings of the execution, and of the portfolio's own.
+    """Every combination of intervals, parameters, settings of the execution, and the portfolio's own.
 
     `names` and `values` are those of the parameters, as a client gave them: a name is that of all strategies
     that have it, and of the rank. `swept` has, of each strategy and last of the rank where there is one, the
@@ -49,16 +50,24 @@ class PortfolioGrid(Positions):
     settings: tuple[SettingValues, ...]
     own: tuple[OwnValues, ...]
     swept: tuple[Grid, ...]
+    intervals: tuple[Interval, ...] = ()
 
     @property
     def dimensions(self) -> tuple[Sequence[Any], ...]:
         """The values of each dimension, in order."""
-        return (*self.values, *(one.values for one in self.settings), *(one.values for one in self.own))
+        others = *(one.values for one in self.settings), *(one.values for one in self.own)
+        return (*self._interval_values, *self.values, *others)
 
     @property
     def scales(self) -> tuple[Sequence[Any], ...]:
         """The values of each dimension as a search compares them: numbers and distances have an order."""
-        return (*self.values, *(one.scale for one in self.settings), *(one.values for one in self.own))
+        intervals = ([interval.seconds for interval in each] for each in self._interval_values)
+        others = *(one.scale for one in self.settings), *(one.values for one in self.own)
+        return (*intervals, *self.values, *others)
+
+    @property
+    def _interval_values(self) -> tuple[Sequence[Interval], ...]:
+        return (self.intervals,) if self.intervals else ()
 
     def request(self, position: int) -> PortfolioRequest:
         """Return the portfolio at a position."""
@@ -89,17 +98,23 @@ class PortfolioGrid(Positions):
         """Return the positions whose values do not conflict, ascending."""
         return np.array([position for position in range(self.size) if self.is_possible(position)], np.int64)
 
+    def interval(self, position: int) -> Interval:
+        """Return the length of the candles at a position."""
+        return self.intervals[self.indexes(position)[0]] if self.intervals else self.base.run.interval
+
     def _by_name(self, indexes: Sequence[int]) -> dict[str, int]:
         """Return the indexes of the values of parameters, by name."""
-        return dict(zip(self.names, indexes, strict=False))
+        return dict(zip(self.names, indexes[len(self._interval_values) :], strict=False))
 
     def _account(self, indexes: Sequence[int]) -> PortfolioRequest:
-        """Return the portfolio with its own values and its execution, but without those of parameters."""
-        own = len(self.names) + len(self.settings)
-        settings = indexes[len(self.names) : own]
-        execution = with_settings(self.base.run.execution, self.settings, settings)
+        """Return the portfolio at these indexes, but without the values of parameters."""
+        run = self.base.run
+        interval = self.intervals[indexes[0]] if self.intervals else run.interval
+        settings = len(self._interval_values) + len(self.names)
+        own = settings + len(self.settings)
+        execution = with_settings(run.execution, self.settings, indexes[settings:own])
         fields = {one.name: one.values[index] for one, index in zip(self.own, indexes[own:], strict=True)}
-        return replace(self.base, run=replace(self.base.run, execution=execution), **fields)
+        return replace(self.base, run=replace(run, interval=interval, execution=execution), **fields)
 
 
 def make_portfolio_grid(
@@ -107,11 +122,13 @@ def make_portfolio_grid(
     ranges: Sequence[ParameterValues],
     settings: Sequence[SettingValues],
     own: Sequence[OwnValues],
+    intervals: Sequence[Interval] = (),
     most: int = MAX_COMBINATIONS,
 ) -> PortfolioGrid:
     """Return the grid of ranges; raise InvalidInput, naming every bad field, if there can be none.
 
-    `most` is the greatest number of combinations. Fields are `ranges[1].values[3]`,
+    Where there are `intervals`, that of the portfolio is the longest; `most` is the greatest number of
+    combinations. Fields are `ranges[1].values[3]`,
     `execution_ranges[0].values[2]`, `portfolio_ranges[0].name`, and those of the portfolio for what has no
     range.
     """
@@ -120,7 +137,13 @@ def make_portfolio_grid(
     if base.rank is not None and not any(one.name == "rank" for one in own):
         swept.append(_as_rules(base.rank))
         paths.append("")
-    violations = [] if ranges or settings or own else [Violation("ranges", "at least one range is needed")]
+    violations = [
+        Violation(f"intervals[{index}]", f"{interval.value} occurs twice")
+        for index, interval in enumerate(intervals)
+        if interval in intervals[:index]
+    ]
+    if not (ranges or settings or own or len(intervals) > 1):
+        violations.append(Violation("ranges", "at least one range is needed"))
     violations += _name_violations(swept, ranges)
     grids = []
     for strategy, path in zip(swept, paths, strict=True):
@@ -131,7 +154,7 @@ def make_portfolio_grid(
     violations += setting_violations(base.run.execution, settings, MAX_VALUES)
     violations += _own_violations(base, own)
     violations += _base_violations(base, own)
-    size = math.prod(len(one.values) for one in ranges)
+    size = max(len(intervals), 1) * math.prod(len(one.values) for one in ranges)
     size *= math.prod(len(one.values) for one in settings) * math.prod(len(one.values) for one in own)
     if size > most:
         reason = f"the ranges have {size:,} combinations, and at most {most:,} are allowed"
@@ -146,6 +169,7 @@ def make_portfolio_grid(
         settings=tuple(settings),
         own=tuple(own),
         swept=tuple(grids),
+        intervals=tuple(intervals),
     )
 
 

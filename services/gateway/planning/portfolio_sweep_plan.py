@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio
 from backcast_engine.rules.check import located_other_candles
 from backcast_engine.sweep import Fold, sampled_positions, split_fault, split_window
@@ -85,8 +86,8 @@ def sweep_violations(*, split: float | None, best_count: int, min_trades: int | 
 class PortfolioSweepPlan:
     """A sweep: the possible combinations, int64 positions in the grid, as portfolios of `cryptos`.
 
-    `cryptos` are in order of symbols. `run` is the run of one of the strategies. Of an optimization, the
-    positions change: those of combinations that are not computed yet are replaced.
+    `cryptos` are in order of symbols. `run` is the run of one of the strategies, on the longest candles. Of
+    an optimization, the positions change: those of combinations that are not computed yet are replaced.
     """
 
     request: PortfolioSweepRequest
@@ -152,10 +153,20 @@ class PortfolioSweepPlan:
         return request.portfolio(symbols, list(self.fold.windows())[window])
 
     @property
+    def shortest_interval(self) -> Interval:
+        """The length of the shortest candles."""
+        intervals = self.request.grid.intervals or (self.run.backtest.interval,)
+        return min(intervals, key=lambda interval: interval.seconds)
+
+    def interval(self, combination: int) -> Interval:
+        """Return the length of the candles of a combination."""
+        return self.request.grid.interval(int(self.possible[combination]))
+
+    @property
     def at_once(self) -> int:
         """How many portfolios compute is asked for at once."""
-        window, interval = self.run.backtest.window, self.run.backtest.interval
-        candles = max((window.end_s - window.start_s) // interval.seconds, 1)
+        window = self.run.backtest.window
+        candles = max((window.end_s - window.start_s) // self.shortest_interval.seconds, 1)
         fitting = _CANDLES_AT_ONCE // (candles * len(self.cryptos) * self.strategies)
         return min(max(fitting, 1), _PORTFOLIOS_AT_ONCE)
 
@@ -191,7 +202,7 @@ def make_portfolio_sweep_plan(
     )
     symbols = [crypto.symbol for crypto in cryptos]
     portfolio = plan.portfolio(0)
-    check_candles(replace(portfolio, window=window), len(cryptos))
+    check_candles(replace(portfolio, window=window, interval=plan.shortest_interval), len(cryptos))
     # How many places there can be, and what can be a benchmark, depends on the cryptos.
     swept = {one.name for one in grid.own}
     found = [each for each in portfolio.violations(symbols) if each.field not in swept]

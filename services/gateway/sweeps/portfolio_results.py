@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.keys import PortfolioKeys
@@ -143,9 +145,14 @@ class PortfolioResults:
                     yield [Computed(key, self._keys.key(portfolio, newer), response.result)]
 
     def _batches(self, places: dict[str, _Place]) -> Iterator[list[str]]:
-        """Yield keys of one part of the window, in order of combinations: neighbours often share signals."""
-        for window in range(self._plan.windows):
-            those = sorted((key for key in places if places[key][1] == window), key=places.__getitem__)
+        """Yield keys of one part of the window and one interval, as compute is asked for them together.
+
+        They come in order of combinations: neighbours often share signals.
+        """
+        together: dict[tuple[int, Interval], list[str]] = {}
+        for key, (combination, window) in sorted(places.items(), key=itemgetter(1)):
+            together.setdefault((window, self._plan.interval(combination)), []).append(key)
+        for those in together.values():
             for start in range(0, len(those), self._plan.at_once):
                 yield those[start : start + self._plan.at_once]
 

@@ -129,7 +129,7 @@ class PortfolioSweepEvents:
             summary.winner_spec.CopyFrom(portfolio_spec_to(portfolio))
             if self._plan.run.cache_mode is not CacheMode.ONLY:
                 shape = await self._returns_of(winner)
-        interval = self._plan.run.backtest.interval
+        interval = self._plan.interval(best[0] if best else 0)
         summary.selection_bias.CopyFrom(bias_of_best(self._table.sharpe_ratios, shape, interval))
         summary.cache_state = self._cache.state
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))

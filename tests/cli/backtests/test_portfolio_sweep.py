@@ -147,6 +147,18 @@ async def test_the_command_searches(cli: Cli, imported: list[str]) -> None:
     assert refused.err == "backcast: --random: must be from 1 to 10,000, not 10,001\n"
 
 
+async def test_intervals_are_named_in_tables_and_files(cli: Cli, imported: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "accounts.parquet"
+    finished = await cli(
+        *("sweep-portfolio", "rsi", "--symbols", ",".join(imported), "--interval", "1h,4h"),
+        *("--rank", "roc(24)", "--rank", "none", "--output", path),
+    )
+    assert (finished.status, finished.err) == (0, "")
+    assert "sweeping interval 1h, 4h; rank roc(24), none" in finished.out
+    assert "each one account of 2 cryptos, candles from" in finished.out
+    assert pyarrow.parquet.read_table(path)["interval"].to_pylist() == ["1h", "1h", "4h", "4h"]
+
+
 async def test_the_command_prints_events_as_json(cli: Cli, imported: list[str]) -> None:
     finished = await cli(
         *("sweep-portfolio", "rules --entry 'rsi({n}) < 40' --exit 'rsi({n}) > 60'", "--rank", "roc({n})"),

@@ -77,6 +77,22 @@ async def test_the_client_for_asyncio_has_the_same_table(
     assert len((await sweep.best())["combination"]) == 2
 
 
+def test_intervals_are_a_column(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    sweep = client.sweep_portfolio(
+        backcast.Rsi(), symbols=cryptos, interval=["4h", "1h"], fee=["0.1%", "0.2%"], period=5
+    )
+    table = sweep.table()
+    assert list(table["interval"]) == ["4h", "4h", "1h", "1h"]
+    assert list(table["fee"]) == ["0.1%", "0.2%"] * 2
+    alone = client.portfolio(backcast.Rsi(period=5), symbols=cryptos, interval="4h", fee="0.2%")
+    assert alone.metrics.total_return == table["total_return"][1]
+    with pytest.raises(InvalidRequestError, match="interval: the range is empty"):
+        client.sweep_portfolio(backcast.Rsi(), symbols=cryptos, interval=[])
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep_portfolio(backcast.Rsi(), symbols=cryptos, interval=["4h", "4h"])
+    assert [violation.field for violation in refused.value.violations] == ["interval[1]"]
+
+
 def test_a_search_has_as_many_rows_as_asked_for(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     arguments: dict[str, Any] = {"symbols": cryptos, "period": range(4, 40), "oversold": range(20, 50)}
     for search in ({"random": 6}, {"optimize": 6, "seed": 4}):

@@ -30,6 +30,7 @@ from backcast.requests import (
     set_choice,
     set_execution_ranges,
     set_fraction,
+    set_intervals,
     set_search,
     set_whole,
     swept_settings,
@@ -51,8 +52,7 @@ def swept_values(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
         for name in _OWN
         if isinstance(arguments.get(name), Iterable) and not isinstance(arguments[name], str)
     }
-    settings = {name: values for name, values in swept_settings(arguments).items() if name in SWEPT_SETTINGS}
-    return settings | own
+    return swept_settings(arguments) | own
 
 
 def ranks_of(arguments: Mapping[str, Any]) -> list[Any]:
@@ -89,13 +89,14 @@ def portfolio_sweep_request(
             messages = map(value_message, range_values(listed, name))
             request.ranges.append(ParameterRange(name=name, values=messages))
     settings = {name: values for name, values in swept.items() if name in SWEPT_SETTINGS}
+    set_intervals(request, swept.get("interval"))
     set_execution_ranges(request, settings, arguments)
     for name in _OWN:
         if name in swept:
             request.portfolio_ranges.append(
                 _own_range(name, swept[name], ranks, arguments.get("rebalance_threshold"))
             )
-    if not (request.ranges or request.execution_ranges or request.portfolio_ranges):
+    if not (request.ranges or request.execution_ranges or request.portfolio_ranges or request.intervals):
         raise InvalidRequestError.of("sweep", "nothing has several values, as period=range(5, 31) has")
     set_search(request, arguments)
     set_fraction(request, "split", arguments, "split")

@@ -81,12 +81,7 @@ def sweep_request(
         # Its period is in each of the volatilities.
         options.pop("volatility_period", None)
     _set_backtest(request, strategy, options)
-    if intervals is not None:
-        if not intervals:
-            raise InvalidRequestError.of("interval", "the range is empty")
-        request.intervals.extend(
-            _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
-        )
+    set_intervals(request, intervals)
     if not ranges and not settings and intervals is None:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
@@ -126,6 +121,19 @@ def set_search(
             return
     if "seed" in options:
         raise InvalidRequestError.of("seed", "needs random or optimize")
+
+
+def set_intervals(
+    request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, intervals: Iterable[Any] | None
+) -> None:
+    """Set the lengths of the candles, where there are several; None where there is one."""
+    if intervals is None:
+        return
+    request.intervals.extend(
+        _enum(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
+    )
+    if not request.intervals:
+        raise InvalidRequestError.of("interval", "the range is empty")
 
 
 def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:

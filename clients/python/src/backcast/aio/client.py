@@ -165,7 +165,7 @@ class Client:
         The other arguments are those of `backcast.options.PortfolioSweepOptions`: those of `run`, without
         detail; max_positions, rank, size, rebalance_every, rebalance_threshold; split, metric, top,
         min_trades, random, optimize, seed. Stops, size_fraction and the like, direction, fill, costs,
-        atr_period, max_positions, rank and rebalance_every can be lists, in which None is none.
+        atr_period, interval, max_positions, rank and rebalance_every can be lists, in which None is none.
         """
         weighted = [(await self._parsed(one), weight) for one, weight in weighted_strategies(strategies)]
         parse = self._calls.backtests.ParseRules
