@@ -92,8 +92,8 @@ def listen(sockets: ExitStack, host: str, port: int) -> list[socket.socket]:
         for family, _, _, _, address in dict.fromkeys(found):
             chosen = listeners[0].getsockname()[1] if listeners else port
             listener = socket.create_server((address[0], chosen), family=family)
-            # Accepted connections inherit this. asyncio sets it only for sockets with a named protocol, which these
-            # lack; without it, the second part of an answer waits 40 ms for the client's delayed acknowledgement.
+            # Accepted connections inherit this. asyncio sets it only for sockets with a named protocol, which
+            # these lack; without it, the second part of an answer waits 40 ms for an acknowledgement.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listeners.append(sockets.enter_context(listener))
     except OSError:

@@ -10,12 +10,13 @@ from rich.table import Table
 
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
-from services.cli.views.console import CountColumn, counted, say
+from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.portfolio_sweep_tables import accounts_table, failed_lines
 from services.cli.views.sweep_request import portfolios_words
 from services.cli.views.sweep_words import bias_words
+from services.domain.counted import counted
 
 
 class PortfolioSweepView:

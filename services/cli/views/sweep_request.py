@@ -8,10 +8,10 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
 from backcast.gateway.v1.portfolio_sweep_pb2 import PortfolioSweepStarted, SweepPortfoliosRequest
-from services.cli.views.console import counted
 from services.cli.views.portfolio import places_words
 from services.cli.views.request import execution_words, interval_of, percent, strategy_words, window_words
 from services.cli.views.sweep_values import Dimension, dimensions_of, fixed_execution
+from services.domain.counted import counted
 
 _MOST_VALUES = 6
 

@@ -2,10 +2,10 @@
 
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import sweep_pb2
-from services.cli.views.console import counted
 from services.cli.views.metric_cells import cell, heading_of
 from services.cli.views.result_tables import sparkline
 from services.cli.views.sweep_tables import OUT_OF_SAMPLE
+from services.domain.counted import counted
 
 # Deflated Sharpe ratio from which on a winner counts as more than selection bias.
 _MORE_THAN_BIAS = 0.95

@@ -1,4 +1,4 @@
-"""What tests of portfolios call."""
+"""Clients of the gateway for tests of portfolios."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING

@@ -12,7 +12,7 @@ from backcast.gateway.v1.backtest_service_pb2 import CACHE_MODE_DEFAULT
 from backcast_engine.candles import Candles
 from services.rpc.status import violations_of
 from tests.end_to_end.portfolios.accounts import costing
-from tests.end_to_end.portfolios.sweeping import Swept, parameter, setting, sweep_request, swept
+from tests.end_to_end.portfolios.sweeps import Swept, parameter, setting, sweep_request, swept
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub

@@ -19,13 +19,12 @@ from backcast.gateway.v1.backtest_service_pb2 import (
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
 from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
-from backcast.marketdata.v1.interval_pb2 import INTERVAL_1D, INTERVAL_1H
-from backcast_engine import Detail, Distance, Execution, Window
+from backcast_engine import Detail, Distance, Execution
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
@@ -34,18 +33,25 @@ from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expecte
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
-from services.wire.candles import interval_to
-from tests.candle_making import longer_candles
-from tests.end_to_end.portfolios.accounts import PORTFOLIO, SYMBOLS, costing, portfolio_request, traded
-from tests.end_to_end.portfolios.sweeping import Swept, metrics, parameter, setting, sweep_request, swept
-from tests.end_to_end.processes import process_at, until_idle, workers_held
+from tests.end_to_end.operations.observed import Observed
+from tests.end_to_end.portfolios.accounts import (
+    PORTFOLIO,
+    SYMBOLS,
+    costing,
+    portfolio_request,
+    traded,
+)
+from tests.end_to_end.portfolios.sweeps import Swept, metrics, parameter, setting, sweep_request, swept
+from tests.end_to_end.processes import workers_held
 from tests.known_runs import known_run
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
 
 ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
+
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
+
 RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
 
 
@@ -123,56 +129,6 @@ async def test_a_split_ranks_by_train_and_tells_the_test(
     assert [row.combination for row in answer.best] == [row.combination for row in by_return]
     assert answer.summary.winner == by_return[0]
     assert answer.started.portfolio_count == 8
-
-
-async def test_intervals_are_a_dimension(
-    portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
-) -> None:
-    base = costing(4.75)
-    intervals = [Interval.DAY_1, Interval.HOUR_1, Interval.HOUR_4]
-    whole = {symbol: candles for symbol, candles in market.items() if symbol != "RUN02USDT"}
-    request = sweep_request(
-        base,
-        symbols=whole,
-        intervals=[interval_to(one) for one in intervals],
-        ranges=[parameter("period", 5, 9)],
-        portfolio_ranges=[setting("max_positions", {"max_positions": 2}, {"max_positions": 5})],
-        split=0.65,
-        cache_mode=CACHE_MODE_DEFAULT,
-    )
-    # Each of the window's ends is cut to the longest.
-    request.spec.start_time.seconds -= 3 * 3600
-    request.spec.end_time.seconds += 7 * 3600
-    answer = await swept(portfolios, request)
-    assert answer.started.request.intervals == request.intervals
-    window = Window(
-        answer.started.request.spec.start_time.seconds, answer.started.request.spec.end_time.seconds
-    )
-    fold = split_window(window, Interval.DAY_1, 0.65)
-    longer = {
-        one: {symbol: longer_candles(candles, one) for symbol, candles in whole.items()}
-        for one in intervals[::2]
-    }
-    for row in answer.rows:
-        interval, period, places = row.value_indexes
-        strategy = base.strategies[0].strategy.with_values({"period": (5, 9)[period]})
-        portfolio = replace(
-            base,
-            interval=intervals[interval],
-            strategies=(WeightedStrategy(strategy),),
-            max_positions=(2, 5)[places],
-        )
-        for part, cut in zip((row.train, row.test), fold.windows(), strict=True):
-            seen = longer.get(portfolio.interval, whole)
-            assert part == metrics(replace(portfolio, window=cut), seen), row.value_indexes
-    assert [*answer.rows[5].value_indexes] == [1, 0, 1]
-    # The luck is that of all, and the winner has the returns of its own candles.
-    winner = answer.summary.winner_spec
-    assert winner.interval == interval_to(intervals[answer.summary.winner.value_indexes[0]])
-    assert answer.summary.selection_bias.trial_count == 12
-    run = RunPortfolioRequest(symbols=whole, spec=winner, cache_mode=CACHE_MODE_ONLY)
-    alone = await traded(portfolios, run)
-    assert alone.result.metrics == answer.summary.winner.train
 
 
 async def test_the_luck_of_the_winner_is_that_of_all_accounts(
@@ -305,12 +261,13 @@ async def test_the_request_is_told_with_its_defaults(
 
 
 async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
-    portfolios: "PortfolioServiceAsyncStub", stack: LocalStack, market: dict[str, Candles]
+    observed: Observed, market: dict[str, Candles]
 ) -> None:
     request = sweep_request(ranges=[parameter("period", *range(2, 400))], run_id="cancel-portfolio-sweep")
-    async with open_channel(stack.gateway_address) as channel, workers_held(stack):
+    before = await observed.metrics.backtests()
+    async with open_channel(observed.stack.gateway_address) as channel, workers_held(observed.stack):
         runs = RunServiceStub(channel)
-        call = portfolios.SweepPortfolios(request)
+        call = PortfolioServiceStub(channel).SweepPortfolios(request)
         assert (await anext(aiter(call))).started.combination_count == 398
         listed = await known_run(runs, "cancel-portfolio-sweep")
         assert (listed.method, listed.backtest_count) == ("SweepPortfolios", 398 * 12)
@@ -318,104 +275,5 @@ async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             _ = [event async for event in call]
         assert caught.value.code() is grpc.StatusCode.CANCELLED
-    await until_idle(process_at(stack.compute_address))
-
-
-BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "nothing is swept": ({}, ["ranges"]),
-    "a parameter that there is not": ({"ranges": [parameter("lookback", 1)]}, ["ranges[0].name"]),
-    "a value out of range": ({"ranges": [parameter("period", 5, 1)]}, ["ranges[0].values[1]"]),
-    "a name twice": ({"ranges": [parameter("period", 5), parameter("period", 6)]}, ["ranges[1].name"]),
-    "a setting that there is not": (
-        {"portfolio_ranges": [setting("benchmark", {})]},
-        ["portfolio_ranges[0].name"],
-    ),
-    "places": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 0}, {"max_positions": 13})]},
-        [f"portfolio_ranges[0].values[{place}].max_positions" for place in (0, 1)],
-    ),
-    "a value of another setting": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 2, "benchmark": "X"})]},
-        ["portfolio_ranges[0].values[0]"],
-    ),
-    "the same value twice": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 2}, {"max_positions": 2})]},
-        ["portfolio_ranges[0].values[1]"],
-    ),
-    "rebalancing without a step": (
-        {"portfolio_ranges": [setting("rebalancing", {"rebalancing": {}})]},
-        ["portfolio_ranges[0].values[0].rebalancing.every"],
-    ),
-    "an interval twice": (
-        {"intervals": [INTERVAL_1D, INTERVAL_1H, INTERVAL_1D], "ranges": [parameter("period", 5)]},
-        ["intervals[2]"],
-    ),
-    "intervals that there are not": (
-        {"intervals": [0, 99], "ranges": [parameter("period", 5)]},
-        ["intervals[0]", "intervals[1]"],
-    ),
-    "one interval alone": ({"intervals": [INTERVAL_1D]}, ["ranges"]),
-    "the execution": (
-        {"execution_ranges": [setting("stop_loss", {"stop_loss": {"fraction": 2}})]},
-        ["execution_ranges[0].values[0].stop_loss.fraction"],
-    ),
-    "more": (
-        {
-            "ranges": [parameter("period", 5)],
-            **{"split": 1.5, "best_count": -1, "min_trades": -1, "metric": 99, "run_id": "?"},
-        },
-        ["best_count", "metric", "min_trades", "run_id", "split"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("changes", "fields"), BAD.values(), ids=BAD)
-async def test_each_bad_field_of_a_sweep_is_named_before_anything_is_computed(
-    portfolios: "PortfolioServiceAsyncStub",
-    market: dict[str, Candles],
-    changes: dict[str, Any],
-    fields: list[str],
-) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await swept(portfolios, sweep_request(**changes))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert sorted(violation.field for violation in violations_of(caught.value)) == fields
-
-
-@pytest.mark.parametrize(
-    ("entry", "rank", "names", "fields"),
-    [
-        ("rsi({n}) < 30", "roc({m})", ["n"], ["spec.rank"]),
-        ("rsi({n}) < 30", "roc(5)", [], ["ranges", "spec.strategies[0].strategy.rules.entry"]),
-        ("rsi(5) < 30", "roc({m})", ["n"], ["ranges[0].name", "spec.rank"]),
-        (
-            "rsi({n}) < close@NOPEUSDT",
-            "roc(5)",
-            ["n"],
-            ["spec.strategies[0].strategy.rules.entry.arguments[1].symbol"],
-        ),
-        ("rsi({n}) < 30", "close > {n}", ["n"], ["spec.rank"]),
-        (
-            "rsi({n}) < sma(5)@1h",
-            "roc(5)@1h",
-            ["n"],
-            ["spec.rank.interval", "spec.strategies[0].strategy.rules.entry.arguments[1].interval"],
-        ),
-    ],
-)
-async def test_what_is_wrong_with_placeholders_is_named(
-    portfolios: "PortfolioServiceAsyncStub",
-    market: dict[str, Candles],
-    entry: str,
-    rank: str,
-    names: list[str],
-    fields: list[str],
-) -> None:
-    portfolio = replace(
-        PORTFOLIO,
-        strategies=(WeightedStrategy(CustomRules(parse(entry, "entry"))),),
-        rank=parse(rank, "rank", Kind.CONDITION if ">" in rank else Kind.SERIES),
-    )
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await swept(portfolios, sweep_request(portfolio, ranges=[parameter(name, 5, 6) for name in names]))
-    assert sorted(violation.field for violation in violations_of(caught.value)) == fields
+    await observed.metrics.until_nobody_works()
+    assert await observed.metrics.backtests() == before

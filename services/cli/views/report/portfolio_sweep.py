@@ -7,7 +7,6 @@ from google.protobuf.json_format import MessageToJson
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast_engine.errors import BackcastError
 from services.cli.views.command_line import portfolio_sweep_command
-from services.cli.views.console import counted
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
 from services.cli.views.portfolio_sweep_tables import accounts_table, failed_lines
@@ -17,6 +16,7 @@ from services.cli.views.report.notes import PORTFOLIO_SWEEP_NOTES
 from services.cli.views.sweep_request import portfolios_words
 from services.cli.views.sweep_values import dimensions_of
 from services.cli.views.sweep_words import bias_words
+from services.domain.counted import counted
 
 # Wide enough for every column of a table.
 _WIDE = 10_000

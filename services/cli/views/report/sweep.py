@@ -11,7 +11,6 @@ from backcast.gateway.v1 import sweep_pb2
 from backcast_engine.errors import BackcastError
 from services.cli.views.best_rows import BestRows
 from services.cli.views.command_line import sweep_command
-from services.cli.views.console import counted
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
 from services.cli.views.report.charts import curve_chart, fall_chart
@@ -22,6 +21,7 @@ from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
 from services.cli.views.sweep_words import overfitting_words, selection_bias_words, walk_forward_words
+from services.domain.counted import counted
 
 _WIDE = 10_000
 # Rows of the table of combinations: the best.

@@ -1,28 +1,32 @@
-"""Runs sweeps over portfolios for tests, and collects their events."""
+"""Sweeps over portfolios, as tests request them."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backcast.backtest.v1 import result_pb2
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
-from backcast.gateway.v1.backtest_service_pb2 import CACHE_MODE_BYPASS
+from backcast.gateway.v1.backtest_service_pb2 import (
+    CACHE_MODE_BYPASS,
+)
 from backcast_engine import Detail
 from backcast_engine.candles import Candles
 from backcast_engine.portfolio import Portfolio
 from services.wire.portfolios import portfolio_spec_to
-from tests.end_to_end.portfolios.accounts import PORTFOLIO, SYMBOLS, in_process
+from tests.end_to_end.portfolios.accounts import (
+    PORTFOLIO,
+    SYMBOLS,
+    in_process,
+)
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
 
 
 def parameter(name: str, *values: float | str) -> Any:
-    """Return the range of a parameter."""
     return {"name": name, "values": values}
 
 
 def setting(name: str, *values: dict[str, Any]) -> Any:
-    """Return the range of a setting of the execution or of the portfolio."""
     return {"name": name, "values": values}
 
 
