@@ -74,7 +74,7 @@ def invoke(command: str) -> None:
         "--benchmark BUSDT --symbols AUSDT,BUSDT --size execution --size-volatility 40% "
         "--volatility-period 9 --stop-loss 2atr --interval 4h",
         f"backcast sweep-portfolio 'rsi --param oversold=25' {WINDOW} {COSTS} --param period=7..9 "
-        "--max-positions 3 --size equal --min-trades 1 --optimize 5 --seed 1",
+        "--max-positions 3 --size equal --min-trades 1 --random 5 --seed 1 --folds 3",
         f"backcast sweep-portfolio 'rsi --weight 40%' \"rules --entry 'close > sma({{n}})' --weight 0.6\" "
         f"{WINDOW} {COSTS} --param n=5..7 --param period=7,9 --max-positions 2,5 --rank 'roc({{n}})' "
         "--rank none --rebalance-every none,24 --rebalance-threshold 2.5% --stop-loss 2%,3atr,none "

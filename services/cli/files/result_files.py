@@ -39,7 +39,7 @@ _PORTFOLIO_TABLES = {
     "equity": DETAIL_EQUITY,
 }
 _SWEEP_TABLES = ("combinations", "best_trials", "failures", "equity")
-_PORTFOLIO_SWEEP_TABLES = ("combinations", "best_combinations")
+_PORTFOLIO_SWEEP_TABLES = ("combinations", "best_combinations", "equity")
 _DETAILS: dict[int, str] = {DETAIL_TRADES: "trades", DETAIL_EQUITY: "equity"}
 
 
@@ -110,8 +110,12 @@ def _sweep_files(output: Path, request: SweepBacktestsRequest, overwrite: bool) 
 
 def _portfolio_sweep_files(output: Path, request: SweepPortfoliosRequest, overwrite: bool) -> ResultFiles:
     log = PortfolioSweepLog(request, "pyarrow", swept_columns(request))
-    tables = dict(zip(_PORTFOLIO_SWEEP_TABLES, (log.table, log.best), strict=True))
-    return ResultFiles(TableFiles(output, [*tables], [*tables], overwrite=overwrite), tables, log.add)
+    *always, _ = _PORTFOLIO_SWEEP_TABLES
+    # Only a walk-forward has a curve.
+    names = _PORTFOLIO_SWEEP_TABLES if request.HasField("fold_count") else always
+    tables = dict(zip(_PORTFOLIO_SWEEP_TABLES, (log.table, log.best, log.equity), strict=True))
+    files = TableFiles(output, names, _PORTFOLIO_SWEEP_TABLES, overwrite=overwrite)
+    return ResultFiles(files, tables, log.add)
 
 
 def detailed_files(output: Path, tables: Mapping[str, int], detail: int, *, overwrite: bool) -> TableFiles:

@@ -82,6 +82,7 @@ class PortfolioSweepOptions:
         str | None,
         typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
     ] = None
+    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None
     min_trades: Annotated[
         int | None, typer.Option(help="Do not rank combinations with fewer trades; by default 1.")
     ] = None
@@ -98,6 +99,8 @@ class PortfolioSweepOptions:
         from services.cli.options.requests import set_search, swept_intervals
         from services.cli.views.metric_cells import metric_number
 
+        if self.split is not None and self.folds is not None:
+            raise InvalidInput.of("--folds", "cannot be combined with --split")
         fixed_execution, execution_ranges = swept_execution(execution)
         fixed, swept = self._of_portfolio()
         candles, intervals = swept_intervals(candles)
@@ -117,6 +120,7 @@ class PortfolioSweepOptions:
         )
         for field, option, value in (
             ("best_count", "--top", self.top),
+            ("fold_count", "--folds", self.folds),
             ("min_trades", "--min-trades", self.min_trades),
         ):
             if value is not None:

@@ -95,7 +95,7 @@ def _combinations(
     match understood.WhichOneof("cut"):
         case "split":
             yield from ("--split", _percent(understood.split))
-        case "fold_count" if isinstance(understood, pb.SweepBacktestsRequest):
+        case "fold_count":
             yield from ("--folds", str(understood.fold_count))
     yield from ("--min-trades", str(understood.min_trades))
 

@@ -13,9 +13,9 @@ from backcast.gateway.v1 import run_events_pb2
 from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
-from services.cli.views.portfolio_sweep_tables import accounts_table, failed_lines
+from services.cli.views.portfolio_sweep_tables import ACCOUNTS, accounts_table, failed_lines, folds_table
 from services.cli.views.sweep_request import portfolios_words
-from services.cli.views.sweep_words import bias_words
+from services.cli.views.sweep_words import bias_words, walk_forward_words
 from services.domain.counted import counted
 
 
@@ -97,8 +97,15 @@ class PortfolioSweepView:
         metric = metric_of(self._started.request.metric)
         if not self._best:
             say(self._console, f"no combination has a rank by {heading_of(metric)}")
+        elif summary.HasField("selection_bias"):
+            say(self._console, bias_words(summary.selection_bias, summary.winner.train, metric))
+        if summary.HasField("walk_forward"):
+            walk, width = summary.walk_forward, self._console.width
+            self._console.print(folds_table(width, self._started.request, walk))
+            for line in walk_forward_words(walk, width, ACCOUNTS):
+                say(self._console, line)
+        if not self._best:
             return
-        say(self._console, bias_words(summary.selection_bias, summary.winner.train, metric))
         self._console.print(self._table())
         if (more := self._started.combination_count - len(self._best)) > 0:
             say(

@@ -6,12 +6,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
+from backcast.gateway.v1.sweep_pb2 import WalkForward
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import cell, heading_of, metric_of
+from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
+from services.domain.counted import counted
 
 _METRICS = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _MOST_FAILURES = 5
+ACCOUNTS = "the accounts of the folds' choices, one after the other"
+"""Whose curve it is that a walk-forward has out of sample."""
 
 
 def accounts_table(
@@ -34,7 +39,16 @@ def accounts_table(
             left_out = 2 * (len(metrics) - order) - (1 if prefix else 0) if order else 0
             cells = [cell(each, name) for each in figures]
             columns.append(Column(f"{prefix}{heading_of(name)}", cells, left_out))
-    return fitted_table(width, columns, "the best accounts")
+    means = f", means over {counted(request.fold_count, 'fold')}" if request.fold_count > 1 else ""
+    return fitted_table(width, columns, f"the best accounts{means}")
+
+
+def folds_table(width: int, request: pb.SweepPortfoliosRequest, walk: WalkForward) -> Table:
+    """Return the folds of a walk-forward: the chosen combination, and its account in train and test."""
+    tables = SweepTables(
+        dimensions_of(request), metric_of(request.metric), cut=True, folds=request.fold_count
+    )
+    return tables.folds(width, walk.folds, "walk-forward")
 
 
 def failed_lines(rows: Sequence[pb.PortfolioSweepRow]) -> Iterator[str]:

@@ -198,7 +198,7 @@ class SweepView:
         self._console.print(self._tables.folds(self._console.width, walk.folds))
         say(self._console, "means over the folds of the tests' medians over the cryptos:")
         say(self._console, self._tables.figures(walk.mean_test))
-        for line in walk_forward_words(summary, self._console.width):
+        for line in walk_forward_words(walk, self._console.width):
             say(self._console, line)
         # Holding is defined for every result.
         without = sum(not curve.metrics.HasField("buy_and_hold_return") for curve in self._curves)

@@ -105,6 +105,6 @@ def _cut_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:
     match request.WhichOneof("cut"):
         case "split":
             return f", the first {percent(request.split)} to rank by, the rest to test"
-        case "fold_count" if isinstance(request, SweepBacktestsRequest):
+        case "fold_count":
             return f", a walk-forward of {counted(request.fold_count, 'fold')}"
     return ""

@@ -45,15 +45,16 @@ def _deflated_words(probability: float) -> str:
     return f"deflated Sharpe ratio [{colour}]{probability:.3f}[/{colour}] ({verdict})"
 
 
-def walk_forward_words(summary: sweep_pb2.SweepSummary, width: int) -> list[str]:
-    """Return the out-of-sample outcome of a walk-forward, in lines."""
-    walk = summary.walk_forward
+def walk_forward_words(
+    walk: sweep_pb2.WalkForward, width: int, of: str = "all cryptos with equal weights"
+) -> list[str]:
+    """Return the out-of-sample outcome of a walk-forward, in lines; `of` says whose curve it is."""
     if not walk.HasField("out_of_sample"):
         return ["[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"]
     metrics = walk.out_of_sample.metrics
     figures = ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in OUT_OF_SAMPLE)
     lines = [
-        f"[bold]out of sample[/bold], all cryptos with equal weights:\n{figures}",
+        f"[bold]out of sample[/bold], {of}:\n{figures}",
         sparkline(width, "their equity", list(walk.out_of_sample.equity_curve.equity)),
     ]
     if walk.HasField("deflated_sharpe_ratio"):

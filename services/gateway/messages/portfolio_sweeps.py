@@ -17,12 +17,12 @@ from services.gateway.planning.portfolio_grid import (
     MAX_COMBINATIONS,
     OWN_SETTINGS,
     OwnValues,
+    PortfolioGrid,
     make_portfolio_grid,
 )
 from services.gateway.planning.portfolio_sweep_plan import (
     PortfolioSweepPlan,
     PortfolioSweepRequest,
-    sweep_violations,
 )
 from services.wire.backtests import metric_from, metric_to
 from services.wire.candles import interval_to
@@ -44,17 +44,23 @@ def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> Portfoli
         for index, message in enumerate(request.portfolio_ranges)
     ]
     metric = violations.read("", metric_from, request.metric)
-    split = request.split if request.HasField("split") else None
-    min_trades = request.min_trades if request.HasField("min_trades") else None
-    found = sweep_violations(split=split, best_count=request.best_count, min_trades=min_trades)
-    violations.add(*found)
     search, most = None, MAX_COMBINATIONS
     if request.HasField("search"):
         search, most = violations.read(None, search_from, request, MAX_COMBINATIONS), MAX_SEARCHED
     grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own, intervals, most)
+    asked = PortfolioSweepRequest(
+        grid=grid or PortfolioGrid(base, (), (), (), (), (), tuple(intervals)),
+        split=request.split if request.HasField("split") else None,
+        metric=metric,
+        best_count=request.best_count,
+        min_trades=request.min_trades if request.HasField("min_trades") else None,
+        search=search,
+        fold_count=request.fold_count if request.HasField("fold_count") else None,
+        curve_points=request.curve_points if request.HasField("curve_points") else None,
+    )
+    violations.add(*asked.violations())
     violations.raise_if_any()
-    assert grid
-    return PortfolioSweepRequest(grid, split, metric, request.best_count, min_trades, search)
+    return asked
 
 
 def _read_ranges(
@@ -132,6 +138,10 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         request.spec.ClearField("size")
     if asked.split is not None:
         request.split = asked.split
+    if asked.fold_count is not None:
+        request.fold_count = asked.fold_count
+        # Without folds there is no curve.
+        request.curve_points = plan.curve_points
     if asked.search:
         request.search.CopyFrom(search_to(asked.search))
     return pb.PortfolioSweepStarted(

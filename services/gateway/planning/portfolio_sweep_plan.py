@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine import Window
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio
 from backcast_engine.rules.check import located_other_candles
-from backcast_engine.sweep import Fold, sampled_positions, split_fault, split_window
+from backcast_engine.sweep import Fold, fold_count_fault, sampled_positions, split_fault
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.portfolio_grid import PortfolioGrid
 from services.gateway.planning.portfolio_plan import check_candles
@@ -22,6 +23,9 @@ from services.gateway.planning.sweep_plan import (
     MAX_BEST_TRIALS,
     Search,
     batches,
+    curve_points_fault,
+    folds_of,
+    planned_curve_points,
 )
 
 # Of so many candles compute has signals in memory at once: for each strategy a quarter of a byte and, where a
@@ -34,8 +38,9 @@ _PORTFOLIOS_AT_ONCE = 32
 class PortfolioSweepRequest:
     """What a client asked for.
 
-    An empty `metric`, a `best_count` of 0, and None for `min_trades` stand for defaults. Without a `search`,
-    all combinations are traded.
+    At most one of `split` (a fraction) and `fold_count` is not None. An empty `metric`, a `best_count` of 0,
+    and None for `min_trades` or `curve_points` stand for defaults. Without a `search`, all combinations are
+    traded.
     """
 
     grid: PortfolioGrid
@@ -44,6 +49,27 @@ class PortfolioSweepRequest:
     best_count: int
     min_trades: int | None
     search: Search | None = None
+    fold_count: int | None = None
+    curve_points: int | None = None
+
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with the request beside the grid and the search, whatever the data."""
+        found = []
+        if self.split is not None and (fault := split_fault(self.split)):
+            found.append(Violation("split", fault))
+        if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
+            found.append(Violation("fold_count", fault))
+        if self.fold_count is not None and len(self.grid.intervals) > 1:
+            reason = "cannot be combined with several intervals: an account has candles of one length"
+            found.append(Violation("fold_count", reason))
+        if fault := curve_points_fault(self.curve_points):
+            found.append(Violation("curve_points", fault))
+        if not 0 <= self.best_count <= MAX_BEST_TRIALS:
+            reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
+            found.append(Violation("best_count", reason))
+        if self.min_trades is not None and self.min_trades < 0:
+            found.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
+        return found
 
     def positions(self) -> NDArray[np.int64]:
         """Return the positions in the grid of the combinations to trade; it takes up to some seconds.
@@ -69,19 +95,6 @@ class PortfolioSweepRequest:
         return replace(run, also_seen=(*run.also_seen, *ranks))
 
 
-def sweep_violations(*, split: float | None, best_count: int, min_trades: int | None) -> list[Violation]:
-    """Return what is wrong with a sweep over portfolios beside its grid."""
-    found = []
-    if split is not None and (fault := split_fault(split)):
-        found.append(Violation("split", fault))
-    if not 0 <= best_count <= MAX_BEST_TRIALS:
-        reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
-        found.append(Violation("best_count", reason))
-    if min_trades is not None and min_trades < 0:
-        found.append(Violation("min_trades", f"must be at least 0, not {min_trades}"))
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class PortfolioSweepPlan:
     """A sweep: the possible combinations, int64 positions in the grid, as portfolios of `cryptos`.
@@ -94,10 +107,11 @@ class PortfolioSweepPlan:
     run: RunPlan
     cryptos: list[CryptoData]
     possible: NDArray[np.int64]
-    fold: Fold
+    folds: list[Fold]
     metric: str
     best_count: int
     min_trades: int
+    curve_points: int
 
     @property
     def is_optimized(self) -> bool:
@@ -111,14 +125,14 @@ class PortfolioSweepPlan:
         return batches(len(self.possible))
 
     @property
-    def windows(self) -> int:
-        """The number of parts of the window: train, and test where it is cut."""
-        return len(list(self.fold.windows()))
+    def windows(self) -> tuple[Window, ...]:
+        """The parts of the window, fold by fold: train, then test where there is one."""
+        return tuple(window for fold in self.folds for window in fold.windows())
 
     @property
     def portfolios(self) -> int:
         """The number of portfolios: combinations in parts of the window."""
-        return len(self.possible) * self.windows
+        return len(self.possible) * len(self.windows)
 
     @property
     def strategies(self) -> int:
@@ -135,7 +149,7 @@ class PortfolioSweepPlan:
         """The factors of the number of backtests, in words."""
         factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
         factors += f" × {self.strategies:,} strategies" if self.strategies > 1 else ""
-        return factors + (f" × {self.windows} windows" if self.windows > 1 else "")
+        return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 
     @property
     def strategy_names(self) -> str:
@@ -150,7 +164,8 @@ class PortfolioSweepPlan:
         """Return the portfolio of a combination in the part of the window with this number."""
         request = self.request.grid.request(int(self.possible[combination]))
         symbols = [crypto.symbol for crypto in self.cryptos]
-        return request.portfolio(symbols, list(self.fold.windows())[window])
+        parts = len(self.folds[0].windows())
+        return request.portfolio(symbols, self.folds[window // parts].windows()[window % parts])
 
     @property
     def shortest_interval(self) -> Interval:
@@ -189,16 +204,16 @@ def make_portfolio_sweep_plan(
     run = make_plan(asked, known, now_s)
     cryptos = sorted(run.cryptos, key=lambda crypto: crypto.symbol)
     window, interval = run.backtest.window, run.backtest.interval
-    fold = Fold(window, None) if request.split is None else split_window(window, interval, request.split)
     plan = PortfolioSweepPlan(
         request=request,
         run=run,
         cryptos=cryptos,
         possible=possible,
-        fold=fold,
+        folds=folds_of(window, interval, request.split, request.fold_count),
         metric=request.metric or DEFAULT_METRIC,
         best_count=request.best_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
+        curve_points=planned_curve_points(request.curve_points),
     )
     symbols = [crypto.symbol for crypto in cryptos]
     portfolio = plan.portfolio(0)

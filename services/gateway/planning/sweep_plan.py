@@ -122,10 +122,8 @@ class SweepRequest:
             violations.append(Violation("best_trial_count", reason))
         if self.min_trades is not None and self.min_trades < 0:
             violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
-        if self.curve_points and not FEWEST_POINTS <= self.curve_points <= MAX_CURVE_POINTS:
-            most, asked = f"{MAX_CURVE_POINTS:,}", f"{self.curve_points:,}"
-            reason = f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {asked}"
-            violations.append(Violation("curve_points", reason))
+        if fault := curve_points_fault(self.curve_points):
+            violations.append(Violation("curve_points", fault))
         if self.split is not None and (fault := split_fault(self.split)):
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
@@ -282,7 +280,7 @@ def make_sweep_plan(
     violations.raise_if_any()
     run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
     window, interval = run.backtest.window, run.backtest.interval
-    folds = _folds(request, window, interval)
+    folds = folds_of(window, interval, request.split, request.fold_count)
     return SweepPlan(
         request=request,
         run=run,
@@ -293,15 +291,27 @@ def make_sweep_plan(
         metric=request.metric or DEFAULT_METRIC,
         best_trial_count=request.best_trial_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
-        curve_points=DEFAULT_CURVE_POINTS
-        if request.curve_points is None
-        else request.curve_points or MAX_CURVE_POINTS,
+        curve_points=planned_curve_points(request.curve_points),
     )
 
 
-def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
-    if request.split is not None:
-        return [split_window(window, interval, request.split)]
-    if request.fold_count is not None:
-        return walk_forward(window, interval, request.fold_count)
+def folds_of(window: Window, interval: Interval, split: float | None, fold_count: int | None) -> list[Fold]:
+    """Return how a sweep cuts its window: one fold without a walk-forward."""
+    if split is not None:
+        return [split_window(window, interval, split)]
+    if fold_count is not None:
+        return walk_forward(window, interval, fold_count)
     return [Fold(window, None)]
+
+
+def curve_points_fault(points: int | None) -> str | None:
+    """Return why a curve out of sample cannot have so many points; None if it can."""
+    if not points or FEWEST_POINTS <= points <= MAX_CURVE_POINTS:
+        return None
+    most = f"{MAX_CURVE_POINTS:,}"
+    return f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {points:,}"
+
+
+def planned_curve_points(points: int | None) -> int:
+    """Return the most points of a curve out of sample: None stands for the default, and 0 for all."""
+    return DEFAULT_CURVE_POINTS if points is None else points or MAX_CURVE_POINTS

@@ -61,7 +61,7 @@ class PortfolioResults:
         self._keys = PortfolioKeys(plan.run, plan.cryptos)
         # Window by window: those of one batch of compute are in the same one.
         self._wanted = [
-            (combination, window) for window in range(plan.windows) for combination in combinations
+            (combination, window) for window in range(len(plan.windows)) for combination in combinations
         ]
         # The combinations and windows that have no result yet, by key: several are the same portfolio where
         # they differ in what makes no difference.

@@ -11,7 +11,7 @@ from backcast_engine import METRIC_NAMES
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.runs.statistics import no_trade_counted, trades_of
-from services.gateway.sweeps.table import Ranking
+from services.gateway.sweeps.table import Part, Ranking
 from services.gateway.sweeps.table_messages import metrics_message
 
 _SHARPE_RATIO = METRIC_NAMES.index("sharpe_ratio")
@@ -21,30 +21,44 @@ class PortfolioTable:
     """Metrics of combinations in the parts of the window, NaN where undefined or missing; and the ranking."""
 
     def __init__(self, plan: PortfolioSweepPlan) -> None:
-        self.figures = np.full((len(plan.possible), plan.windows, len(METRIC_NAMES)), np.nan)
+        self.figures = np.full((len(plan.possible), len(plan.windows), len(METRIC_NAMES)), np.nan)
         """Float64 of shape (combinations, windows, metrics)."""
         self.failures: dict[int, Status] = {}
         """Why combinations failed: of each the first failure, that of train before that of test."""
+        self._parts = len(plan.folds[0].windows())
         self._metric, self._min_trades = METRIC_NAMES.index(plan.metric), plan.min_trades
         self._ranking = Ranking(plan.best_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
 
     def put(self, combination: int, window: int, metrics: NDArray[np.float64]) -> bool:
         """Keep the metrics of a portfolio; return whether the ranking has changed."""
         self.figures[combination, window] = metrics
-        if window:
+        if window % self._parts != Part.TRAIN:
             return False
+        # With folds, a combination has a score when the last of its train parts is there.
         return self._ranking.add(self.scores(combination, combination + 1), np.array([combination]))
 
     def scores(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return the metric in train of combinations from `start` to before `stop`, NaN without a rank."""
-        figures = self.figures[start:stop, 0]
+        """Return the metric in train of combinations from `start` to before `stop`, NaN without a rank.
+
+        With folds, it is the mean over them, and a combination has a rank only with enough trades in each.
+        """
+        train = self.figures[start:stop, Part.TRAIN :: self._parts]
         # Without a trade, it counts as among many.
-        values = no_trade_counted(figures, axis=1)[:, self._metric]
-        return np.where(trades_of(figures, axis=1) >= self._min_trades, values, np.nan)
+        values = no_trade_counted(train, axis=2)[:, :, self._metric].mean(axis=1)
+        return np.where(trades_of(train, axis=2).min(axis=1) >= self._min_trades, values, np.nan)
+
+    def over_folds(self, combination: int, part: Part) -> NDArray[np.float64]:
+        """Return the metrics of a combination, means over the folds; undefined where they are in any fold."""
+        means: NDArray[np.float64] = self.figures[combination, part :: self._parts].mean(axis=0)
+        return means
+
+    def counted_in_window(self, metric: str, window: int) -> NDArray[np.float64]:
+        """Return a metric of all combinations in one window as it counts among many: (combinations,)."""
+        return no_trade_counted(self.figures[:, window], axis=1)[:, METRIC_NAMES.index(metric)]
 
     def fail(self, combination: int, window: int, failure: Status) -> None:
         """Note why a portfolio has no metrics."""
-        if window == 0 or combination not in self.failures:
+        if window % self._parts == Part.TRAIN or combination not in self.failures:
             self.failures[combination] = failure
 
     @property
@@ -54,8 +68,12 @@ class PortfolioTable:
 
     @property
     def sharpe_ratios(self) -> NDArray[np.float64]:
-        """The Sharpe ratios in train of all combinations that have one: trials without a trade have 0."""
-        ratios = no_trade_counted(self.figures[:, 0], axis=1)[:, _SHARPE_RATIO]
+        """The Sharpe ratios in train of all combinations that have one: trials without a trade have 0.
+
+        With folds, they are means over the folds.
+        """
+        train = self.figures[:, Part.TRAIN :: self._parts]
+        ratios: NDArray[np.float64] = no_trade_counted(train, axis=2)[:, :, _SHARPE_RATIO].mean(axis=1)
         return ratios[~np.isnan(ratios)]
 
 
@@ -72,7 +90,10 @@ def _row(plan: PortfolioSweepPlan, table: PortfolioTable, combination: int) -> p
         value_indexes=plan.value_indexes(combination),
         failure=table.failures.get(combination),
     )
-    for part, figures in zip((row.train, row.test), table.figures[combination], strict=False):
-        if not np.isnan(figures).all():
-            part.CopyFrom(metrics_message(figures))
+    for part in Part:
+        # Without a test part, there are no figures of it.
+        if part < len(plan.folds[0].windows()):
+            figures = table.over_folds(combination, part)
+            if not np.isnan(figures).all():
+                (row.train, row.test)[part].CopyFrom(metrics_message(figures))
     return row

@@ -85,6 +85,8 @@ def test_options_with_one_value_are_those_of_the_portfolio() -> None:
         ({"rebalance_threshold": "10%"}, "--rebalance-threshold: needs --rebalance-every"),
         ({"split": "most"}, "--split: 'most' is not a fraction"),
         ({"random": 5, "optimize": 6}, "--optimize: cannot be combined with --random"),
+        ({"split": "70%", "folds": 3}, "--folds: cannot be combined with --split"),
+        ({"folds": 10**10}, "--folds: is out of range"),
         ({"seed": 5}, "--seed: needs --random or --optimize"),
         ({"random": 10**10}, "--random: is out of range"),
         ({"metric": "luck"}, "--metric: there is no metric 'luck'"),
@@ -157,6 +159,40 @@ async def test_intervals_are_named_in_tables_and_files(cli: Cli, imported: list[
     assert "sweeping interval 1h, 4h; rank roc(24), none" in finished.out
     assert "each one account of 2 cryptos, candles from" in finished.out
     assert pyarrow.parquet.read_table(path)["interval"].to_pylist() == ["1h", "1h", "4h", "4h"]
+
+
+async def test_a_walk_forward_has_its_folds_its_curve_and_a_report(
+    cli: Cli, imported: list[str], tmp_path: Path
+) -> None:
+    sweep = (
+        *("sweep-portfolio", "rsi", "--symbols", ",".join(imported), "--param", "period=3..7"),
+        *("--folds", "2", "--max-positions", "1,2", "--metric", "total_return", "--start", "2024-01-02"),
+    )
+    finished = await cli(*sweep, "--output", tmp_path / "accounts", COLUMNS="150")
+    assert (finished.status, finished.err) == (0, "")
+    for text in (
+        "(UTC), a walk-forward of 2 folds",
+        "40 of 40 portfolios in ",
+        "out of sample, the accounts of the folds' choices, one after the other:\nreturn ",
+        "their equity: 10,",
+        "the best accounts, means over 2 folds",
+    ):
+        assert text in finished.out
+    assert "the winner was chosen" not in finished.out
+    assert sorted(path.name for path in (tmp_path / "accounts").iterdir()) == [
+        *("best_combinations.parquet", "combinations.parquet", "equity.parquet")
+    ]
+    equity = pyarrow.parquet.read_table(tmp_path / "accounts" / "equity.parquet")
+    assert equity.schema.names == ["time", "equity", "drawdown"]
+    shown = float(re.search(r"other:\nreturn ([+-][\d.]+)%", finished.out)[1])  # type: ignore[index]  # it is there
+    assert 100 * (equity["equity"][-1].as_py() / 10_000 - 1) == pytest.approx(shown, abs=0.051)
+    report = await report_of(cli, tmp_path / "accounts.html", *sweep)
+    assert report.of("h2") == ["Walk-forward", "Combinations", "Repeat it"]
+    # The curve out of sample, and its drawdown.
+    assert len(report.of("svg")) == 2
+    command = shlex.split(report.of("code")[0])
+    assert command[command.index("--folds") + 1] == "2"
+    assert await rows_of(cli, *command[2:]) == await rows_of(cli, *sweep[1:])
 
 
 async def test_the_command_prints_events_as_json(cli: Cli, imported: list[str]) -> None:

@@ -162,7 +162,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
 def test_where_nothing_was_chosen_there_is_no_curve() -> None:
     summary = sweep_pb2.SweepSummary()
     summary.walk_forward.folds.add()
-    assert walk_forward_words(summary, 80) == [
+    assert walk_forward_words(summary.walk_forward, 80) == [
         "[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"
     ]
 

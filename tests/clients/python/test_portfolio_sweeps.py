@@ -93,6 +93,25 @@ def test_intervals_are_a_column(client: backcast.Client, cryptos: dict[str, Cand
     assert [violation.field for violation in refused.value.violations] == ["interval[1]"]
 
 
+async def test_a_walk_forward_has_a_curve(
+    client: backcast.Client, aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
+) -> None:
+    arguments: dict[str, Any] = {"symbols": list(cryptos), "period": [3, 5, 9], "folds": 2}
+    sweep = client.sweep_portfolio(backcast.Rsi(), **arguments, curve_points=50)
+    walk, table = sweep.summary.walk_forward, sweep.equity()
+    assert len(walk.folds) == 2
+    assert 8 <= len(table["time"]) <= 50
+    assert table["equity"][-1] == pytest.approx(10_000 * (1 + walk.out_of_sample.metrics.total_return))
+    assert "test_sharpe_ratio" in sweep.table()
+    other = await aio_client.sweep_portfolio(backcast.Rsi(), **arguments, curve_points=50)
+    np.testing.assert_array_equal((await other.equity())["equity"], table["equity"])
+    with pytest.raises(InvalidRequestError, match="folds: cannot be combined with split"):
+        client.sweep_portfolio(backcast.Rsi(), **arguments, split="70%")
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep_portfolio(backcast.Rsi(), **arguments, optimize=5)
+    assert "TPE cannot be combined with folds" in str(refused.value)
+
+
 def test_a_search_has_as_many_rows_as_asked_for(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     arguments: dict[str, Any] = {"symbols": cryptos, "period": range(4, 40), "oversold": range(20, 50)}
     for search in ({"random": 6}, {"optimize": 6, "seed": 4}):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import (
     CACHE_MODE_BYPASS,
@@ -67,10 +68,15 @@ async def swept(gateway: "PortfolioServiceAsyncStub", request: pb.SweepPortfolio
 
 def metrics(portfolio: Portfolio, market: dict[str, Candles]) -> result_pb2.Metrics:
     """Return the metrics of the engine's own result."""
+    return result_of(replace(portfolio, detail=Detail.METRICS), market).metrics
+
+
+def result_of(portfolio: Portfolio, market: dict[str, Candles]) -> PortfolioResult:
+    """Return the engine's own result, of the cryptos that have candles in the window."""
     window = portfolio.window
     there = {
         symbol: candles
         for symbol, candles in market.items()
         if ((candles.open_time_s >= window.start_s) & (candles.open_time_s < window.end_s)).any()
     }
-    return in_process(replace(portfolio, detail=Detail.METRICS), there).metrics
+    return in_process(portfolio, there)

@@ -110,6 +110,10 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     """Leaves positions alone that are not further from their size. Default: 0."""
     split: Number
     """The fraction of the window on which combinations are ranked; the rest tests them."""
+    folds: int
+    """Or: the number of folds of a walk-forward."""
+    curve_points: int
+    """With folds: the maximum number of points of the out-of-sample curve. Default: 500."""
     metric: str
     """The metric of the account to rank by. Default: sharpe_ratio."""
     top: int

@@ -11,6 +11,7 @@ from backcast.backtest.v1.result_pb2 import Metric
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.errors import InvalidRequestError
 from backcast.fields import set_choice, set_fraction, set_whole
+from backcast.frames import Times
 from backcast.gateway.v1.portfolio_sweep_pb2 import (
     PortfolioRange,
     SweepPortfoliosRequest,
@@ -96,7 +97,11 @@ def portfolio_sweep_request(
     if not (request.ranges or request.execution_ranges or request.portfolio_ranges or request.intervals):
         raise InvalidRequestError.of("sweep", "nothing has several values, as period=range(5, 31) has")
     set_search(request, arguments)
+    if "split" in arguments and "folds" in arguments:
+        raise InvalidRequestError.of("folds", "cannot be combined with split")
     set_fraction(request, "split", arguments, "split")
+    set_whole(request, "fold_count", arguments, "folds")
+    set_whole(request, "curve_points", arguments, "curve_points")
     set_whole(request, "best_count", arguments, "top")
     set_whole(request, "min_trades", arguments, "min_trades")
     set_choice(request, "metric", Metric.DESCRIPTOR, arguments, "metric")
@@ -147,6 +152,14 @@ class PortfolioSweepLog(SweepEvents):
     def best(self) -> Any:
         """Return a frame with a row for each of the best combinations, ordered by rank."""
         return self._frame(self.best_so_far)
+
+    def equity(self) -> Any:
+        """Return a frame of the out-of-sample curve of a walk-forward: time, equity and drawdown."""
+        curve = self.summary.walk_forward.out_of_sample.equity_curve
+        columns: dict[str, Any] = {"time": Times(np.array(curve.open_time_s, np.int64))}
+        for name in ("equity", "drawdown"):
+            columns[name] = np.array(getattr(curve, name), np.float64)
+        return frames.frame(columns, self.library)
 
     def _frame(self, rows: list[Any]) -> Any:
         columns: dict[str, Any] = {

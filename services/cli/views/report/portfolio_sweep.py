@@ -9,10 +9,11 @@ from backcast_engine.errors import BackcastError
 from services.cli.views.command_line import portfolio_sweep_command
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
-from services.cli.views.portfolio_sweep_tables import accounts_table, failed_lines
+from services.cli.views.portfolio_sweep_tables import ACCOUNTS, accounts_table, failed_lines, folds_table
 from services.cli.views.report.document import Figure, Report, Section
 from services.cli.views.report.heat_map import sweep_heat_map
 from services.cli.views.report.notes import PORTFOLIO_SWEEP_NOTES
+from services.cli.views.report.walk_forward import walk_forward_section
 from services.cli.views.sweep_request import portfolios_words
 from services.cli.views.sweep_values import dimensions_of
 from services.cli.views.sweep_words import bias_words
@@ -90,9 +91,13 @@ class PortfolioSweepReport:
 
     def _sections(self) -> Iterator[Section]:
         request, metric = self._started.request, metric_of(self._started.request.metric)
-        if self._best:
-            words = bias_words(self._summary.selection_bias, self._summary.winner.train, metric)
+        summary = self._summary
+        if self._best and summary.HasField("selection_bias"):
+            words = bias_words(summary.selection_bias, summary.winner.train, metric)
             yield Section("Selection bias", lines=[words])
+        if summary.HasField("walk_forward"):
+            walk, capital = summary.walk_forward, request.spec.execution.initial_capital
+            yield walk_forward_section(walk, capital, folds_table(_WIDE, request, walk), ACCOUNTS)
         figures = [(row.value_indexes, row.train) for row in self._rows]
         more = len(self._rows) - len(self._best)
         shown = f"[dim]the best {len(self._best):,} of {len(self._rows):,}[/dim]"

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from google.protobuf.json_format import MessageToJson
-from markupsafe import Markup
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
@@ -13,14 +11,14 @@ from services.cli.views.best_rows import BestRows
 from services.cli.views.command_line import sweep_command
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
-from services.cli.views.report.charts import curve_chart, fall_chart
 from services.cli.views.report.document import Figure, Report, Section
 from services.cli.views.report.heat_map import sweep_heat_map
 from services.cli.views.report.notes import NOTES
+from services.cli.views.report.walk_forward import walk_forward_section
 from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
-from services.cli.views.sweep_words import overfitting_words, selection_bias_words, walk_forward_words
+from services.cli.views.sweep_words import overfitting_words, selection_bias_words
 from services.domain.counted import counted
 
 _WIDE = 10_000
@@ -125,7 +123,8 @@ class SweepReport:
         if verdict:
             yield Section("Selection bias", lines=verdict)
         if summary.HasField("walk_forward"):
-            yield self._walk_forward(tables)
+            walk, capital = summary.walk_forward, request.spec.execution.initial_capital
+            yield walk_forward_section(walk, capital, tables.folds(_WIDE, walk.folds))
         more, metric = len(self._rows) - len(best), metric_of(request.metric)
         figures = [(row.value_indexes, row.train.median) for row in self._rows]
         yield Section(
@@ -139,23 +138,3 @@ class SweepReport:
         if self._curves:
             best_first = sorted(self._curves, key=lambda curve: (-curve.metrics.total_return, curve.symbol))
             yield Section("Out of sample, by crypto", tables=[tables.out_of_sample(_WIDE, best_first)])
-
-    def _walk_forward(self, tables: SweepTables) -> Section:
-        walk = self._summary.walk_forward
-        charts = []
-        if walk.HasField("out_of_sample"):
-            curve = walk.out_of_sample.equity_curve
-            times = np.array(curve.open_time_s, np.int64)
-            gains = np.array(curve.equity) / self._started.request.spec.execution.initial_capital - 1
-            caption = '<span class="key"></span>return of all cryptos out of sample, with equal weights'
-            charts = [
-                curve_chart(Markup(caption), times, gains),
-                fall_chart(
-                    Markup('<span class="key drawdown"></span>drawdown'), times, np.array(curve.drawdown)
-                ),
-            ]
-        # The chart stands for the curve that the command draws with characters.
-        lines = [
-            line for line in walk_forward_words(self._summary, _WIDE) if not line.startswith("their equity")
-        ]
-        return Section("Walk-forward", lines=lines, charts=charts, tables=[tables.folds(_WIDE, walk.folds)])
