@@ -126,9 +126,6 @@ class SweepRequest:
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             violations.append(Violation("fold_count", fault))
-        if self.fold_count is not None and len(self.grid.intervals) > 1:
-            reason = "cannot be combined with several intervals: a curve has candles of one length"
-            violations.append(Violation("fold_count", reason))
         return violations
 
 

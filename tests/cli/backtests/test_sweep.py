@@ -341,6 +341,16 @@ async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swep
         assert text in finished.out
 
 
+async def test_a_walk_forward_chooses_among_intervals(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *("sweep", "rsi", "--interval", "1h,4h", "--param", "period=5,7", "--folds", 2),
+        *("--symbols", swept_symbols, "--start", "2024-01-02"),
+    )
+    assert (finished.status, finished.err) == (0, "")
+    for text in ("sweeping interval 1h, 4h; period 5, 7", "a walk-forward of 2 folds", "out of sample, all"):
+        assert text in finished.out
+
+
 async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None:
     finished = await cli(
         *(
@@ -387,8 +397,8 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
             "--optimize: TPE cannot be combined with folds",
         ),
         (
-            ["rsi", "--interval", "1h,4h", "--folds", "2"],
-            "--folds: cannot be combined with several intervals",
+            ["rsi", "--interval", "1h,1w", "--folds", "90"],
+            "--folds: the window has room for",
         ),
         (["rsi", "--interval", "1h,2h"], "--interval: '2h' is not one of 1h, 4h, 1d, 1w"),
         (["rsi", "--stop-loss", "2%,150%"], "--stop-loss: must be above 0 and at most 1, not 1.5"),
