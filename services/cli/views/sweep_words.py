@@ -34,9 +34,10 @@ def started_words(started: SweepStarted) -> str:
     skipped = ""
     if count := started.skipped_combination_count:
         skipped = f" ({count:,} more {'conflicts' if count == 1 else 'conflict'})"
+    at_most = "at most " if _is_optimized_by_fold(started) else ""
     return (
         f"{_fixed_words(request)}sweeping {'; '.join(map(range_words, dimensions_of(request)))}\n"
-        f"{counted(started.combination_count, 'combination')}{skipped}{_search_words(request)} × "
+        f"{at_most}{counted(started.combination_count, 'combination')}{skipped}{_search_words(started)} × "
         f"{counted(len(request.symbols), 'crypto')}, "
         f"{interval}candles from {start} to {end} (UTC){_cut_words(request)}\n"
         f"{execution_words(_fixed_execution(request))}"
@@ -128,13 +129,24 @@ def _fixed_execution(request: SweepBacktestsRequest) -> Execution:
     return execution
 
 
-def _search_words(request: SweepBacktestsRequest) -> str:
+def _search_words(started: SweepStarted) -> str:
     """Return how a search chooses combinations, in parentheses; empty where all are backtested."""
+    request = started.request
     if not request.HasField("search"):
         return ""
-    every = math.prod(len(one.values) for one in dimensions_of(request))
+    every, seed = math.prod(len(one.values) for one in dimensions_of(request)), request.search.seed
+    if _is_optimized_by_fold(started):
+        count = request.search.combination_count
+        return f" of {every:,} (for each fold, TPE proposes {count:,}, seed {seed})"
     how = "proposed by TPE" if request.search.method == sweep_pb2.SEARCH_METHOD_TPE else "at random"
-    return f" of {every:,} ({how}, seed {request.search.seed})"
+    return f" of {every:,} ({how}, seed {seed})"
+
+
+def _is_optimized_by_fold(started: SweepStarted) -> bool:
+    """Return whether folds have optimizers of their own, which may propose the same combinations."""
+    request = started.request
+    is_optimized = request.search.method == sweep_pb2.SEARCH_METHOD_TPE
+    return is_optimized and started.combination_count > request.search.combination_count
 
 
 def range_words(one: Dimension) -> str:

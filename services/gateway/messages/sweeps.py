@@ -67,7 +67,8 @@ def _search_from(request: pb.SweepBacktestsRequest) -> Search:
         raise InvalidInput.of("search.method", reason)
     method = SearchMethod(message.method) if message.method else SearchMethod.RANDOM
     search = Search(method, message.combination_count, message.seed)
-    if violations := search.violations(folds=request.HasField("fold_count")):
+    folds = request.fold_count if request.HasField("fold_count") else None
+    if violations := search.violations(folds):
         raise InvalidInput(*violations)
     return search
 

@@ -36,8 +36,8 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, u
 MAX_BEST_TRIALS = 1_000
 # Each of Optuna's proposals takes longer than the one before: so many take some tens of seconds.
 MAX_OPTIMIZED = 1_000
-# Proposals that are computed together: many, to keep workers busy, and few, as none learns from the others.
-_BATCH = 16
+# In all folds of a walk-forward, each of which has proposals of its own.
+MAX_OPTIMIZED_IN_FOLDS = 2_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
@@ -56,24 +56,26 @@ class SearchMethod(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed."""
+    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed.
+
+    An optimization of a walk-forward proposes `count` combinations for each fold.
+    """
 
     method: SearchMethod
     count: int
     seed: int
 
-    def violations(self, *, folds: bool) -> list[Violation]:
-        """Return what is wrong with it, in a walk-forward (`folds`) or not."""
+    def violations(self, folds: int | None) -> list[Violation]:
+        """Return what is wrong with it, in a walk-forward of so many folds; None: in another sweep."""
         violations = []
-        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE
+        most, where = (MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE), ""
+        if self.method is SearchMethod.TPE and folds and not fold_count_fault(folds):
+            most, where = min(most, MAX_OPTIMIZED_IN_FOLDS // folds), f" with {folds:,} folds"
         if not 1 <= self.count <= most:
-            reason = f"must be from 1 to {most:,}, not {self.count:,}"
+            reason = f"must be from 1 to {most:,}{where}, not {self.count:,}"
             violations.append(Violation("search.combination_count", reason))
         if self.seed < 0:
             violations.append(Violation("search.seed", f"must be at least 0, not {self.seed}"))
-        if self.method is SearchMethod.TPE and folds:
-            reason = "TPE cannot be combined with folds: later folds would choose the trials of earlier ones"
-            violations.append(Violation("search.method", reason))
         if self.method is SearchMethod.TPE and find_spec("optuna") is None:
             reason = "TPE needs Optuna at the gateway: pip install 'backcast[optimize]'"
             violations.append(Violation("search.method", reason))
@@ -102,11 +104,15 @@ class SweepRequest:
     async def positions(self) -> NDArray[np.int64]:
         """Return the positions in the grid of the combinations to backtest; a thread finds them.
 
-        Those of an optimization are a random sample, which its proposals replace.
+        Those of an optimization are as many as it can propose; its proposals replace them.
         """
         if self.search is None:
             return await possible_positions(self.grid)
-        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        count, folds = self.search.count, self.fold_count or 1
+        sample = await asyncio.to_thread(sampled_positions, self.grid, count, self.search.seed)
+        if self.search.method is SearchMethod.TPE and len(sample) == count:
+            # Every fold has an optimizer, and these may propose the same combinations.
+            sample = np.resize(sample, min(count * folds, self.grid.size))
         # One interval after the other, as chunks are of one.
         return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
@@ -134,7 +140,7 @@ class SweepPlan:
     """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
 
     `cryptos` are in order of symbols. `run` is the run of one of the combinations. Of an optimization, the
-    positions change: those of combinations that are not computed yet are replaced.
+    positions change: those of combinations that are not computed yet are replaced, and may turn out too many.
     """
 
     request: SweepRequest
@@ -191,6 +197,8 @@ class SweepPlan:
         With each comes the number that its first combination has here.
         """
         grid, positions = self.request.grid, self.possible[start:stop]
+        if not len(positions):
+            return
         if not grid.intervals:
             yield start, self if len(positions) == len(self.possible) else replace(self, possible=positions)
             return
@@ -213,14 +221,7 @@ class SweepPlan:
     def is_optimized(self) -> bool:
         """Whether figures of some combinations propose others; never where all are backtested."""
         search = self.request.search
-        return search is not None and search.method is SearchMethod.TPE and len(self.possible) == search.count
-
-    @property
-    def batches(self) -> "Iterator[tuple[int, int]]":
-        """The numbers of combinations from which and before which an optimization proposes together."""
-        size = min(self.chunk_size, _BATCH)
-        for start in range(0, len(self.possible), size):
-            yield start, min(start + size, len(self.possible))
+        return search is not None and search.method is SearchMethod.TPE and len(self.possible) >= search.count
 
     @property
     def has_placeholders(self) -> bool:
@@ -245,7 +246,11 @@ class SweepPlan:
     @property
     def backtests(self) -> int:
         """Trials in windows."""
-        return self.trials * len(self.windows)
+        return self.backtests_of(len(self.possible))
+
+    def backtests_of(self, combinations: int) -> int:
+        """Return how many backtests so many combinations have."""
+        return combinations * len(self.cryptos) * len(self.windows)
 
     @property
     def factors(self) -> str:

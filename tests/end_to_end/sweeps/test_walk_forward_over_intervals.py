@@ -59,7 +59,7 @@ def asked(**fields: Any) -> pb.SweepBacktestsRequest:
 
 @dataclass
 class Singles:
-    """Single backtests by number of the combination, part of the window and symbol; some could not be made."""
+    """Single backtests by number of the combination, part of the window and symbol, as far as possible."""
 
     results: dict[tuple[int, int, str], BacktestResult]
 
@@ -105,7 +105,8 @@ async def singles(gateway: "BacktestServiceAsyncStub", market: dict[str, Candles
 
 def by_the_docs(singles: Singles, chosen: list[int], symbol: str) -> dict[int, float]:
     """Return one crypto's joined equity by the opening time of days."""
-    equity, curve = CAPITAL, {}
+    equity = CAPITAL
+    curve: dict[int, float] = {}
     for part, combination in enumerate(chosen, 1):
         result = singles.results.get((combination, part, symbol))
         if result is None:
