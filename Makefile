@@ -12,6 +12,9 @@ GOOGLEAPIS := build/googleapis/google/rpc/status.proto
 PAGE_SOURCES := $(shell git ls-files page 2> /dev/null)
 PAGE := $(if $(filter 1,$(BACKCAST_WITHOUT_PAGE)),,services/web/static/index.html)
 
+# Tests start hundreds of processes, and each would compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-quick bench lint breaking format page protos googleapis release clean
 
 demo: .venv/installed $(PAGE)

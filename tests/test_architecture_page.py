@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def test_a_test_that_the_page_names_is_there(path: str) -> None:
     assert (PROJECT / path).exists()
 
 
+@cache
 def members() -> dict[str, set[str]]:
     """Return the methods and attributes of every class of services and engine, by the class's name."""
     found: dict[str, set[str]] = {}

@@ -106,6 +106,13 @@ class FetchHandler(fetch_service_pb2_grpc.FetchServiceServicer):
         )
         return pb.RecordFetchResponse(recorded=recorded, fetch=_fetch_message(fetch))
 
+    async def ReleaseFetch(  # noqa: N802  # the RPC's name
+        self, request: pb.ReleaseFetchRequest, context: object
+    ) -> pb.ReleaseFetchResponse:
+        """Have another feed process take up at once what a stopping one has."""
+        await self._fetches.release(_name_from(request.fetcher))
+        return pb.ReleaseFetchResponse()
+
 
 def _spec_from(spec: fetch_pb2.FetchSpec, exchanges: Sequence[str]) -> FetchSpec:
     """Return what is to be fetched; raise InvalidInput. Without known `exchanges`, any name is right."""

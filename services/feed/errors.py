@@ -31,5 +31,11 @@ class Banned(BackcastError):
         self.until_s = until_s
 
 
+class Unwritten(BackcastError):
+    """The data service answers, and cannot write candles: it is not away, and the candles are not refused."""
+
+    reason = ErrorReason.SERVICE_UNAVAILABLE
+
+
 class Conflicting(Refused):
     """The data service refuses candles, because they do not fit those that are stored of the crypto."""

@@ -128,6 +128,13 @@ class FetchQueue:
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure, "data") from None
 
+    async def release(self) -> None:
+        """Say that this process stops: another one may take up at once what it has."""
+        try:
+            await self._fetches.ReleaseFetch(pb.ReleaseFetchRequest(fetcher=self._fetcher), timeout=CALL_S)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, "data") from None
+
     async def cryptos(self) -> dict[str, Crypto]:
         """Return all cryptos that have candles, by symbol."""
         try:

@@ -5,7 +5,7 @@ asked for again, and of the others only the hours that were not asked for.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import aclosing, suppress
 
 import structlog
@@ -23,6 +23,8 @@ _log = structlog.get_logger()
 
 # How often it is asked for a fetch, and how often progress is recorded.
 _EVERY_S = 2.0
+# How long a process that stops waits for the data service: what starts it kills it after ten seconds.
+_STOP_S = 3.0
 
 
 class Fetcher:
@@ -44,17 +46,20 @@ class Fetcher:
         self._every_s = every_s
 
     async def run(self) -> None:
-        """Do fetches for ever."""
-        while True:
-            try:
-                taken = await self._queue.take(self._exchanges)
-                if taken:
-                    await self._do(*taken)
-                    continue
-            except BackcastError as error:
-                # The fetch is taken up again: by this process, or by another one.
-                _log.warning("fetches wait", reason=str(error))
-            await asyncio.sleep(self._every_s)
+        """Do fetches until it is cancelled; then another process may take up at once what it has."""
+        try:
+            while True:
+                try:
+                    taken = await self._queue.take(self._exchanges)
+                    if taken:
+                        await self._do(*taken)
+                        continue
+                except BackcastError as error:
+                    # The fetch is taken up again: by this process, or by another one.
+                    _log.warning("fetches wait", reason=str(error))
+                await asyncio.sleep(self._every_s)
+        finally:
+            await _at_the_end(self._queue.release())
 
     async def _do(self, order: FetchOrder, doing: Doing) -> None:
         """Do a fetch up to its end, or until it is not this process's any more.
@@ -70,9 +75,12 @@ class Fetcher:
                         _log.info("fetch ended by others", fetch=order.fetch_id)
                         return
             error = fetching.result()
+        except asyncio.CancelledError:
+            await _ended(fetching)
+            await _at_the_end(self._queue.record(order, doing))
+            raise
         finally:
-            fetching.cancel()
-            await asyncio.wait({fetching})
+            await _ended(fetching)
         await self._queue.record(order, doing, is_finished=True, error=error)
         log = _log.warning if error or doing.failed_count else _log.info
         log(
@@ -124,3 +132,16 @@ class Fetcher:
         async with aclosing(reports):
             async for report in reports:
                 doing.done(report)
+
+
+async def _ended(fetching: "asyncio.Task[str]") -> None:
+    """Cancel a fetch, and wait for its end."""
+    fetching.cancel()
+    await asyncio.wait({fetching})
+
+
+async def _at_the_end(call: Coroutine[None, None, object]) -> None:
+    """Call the data service once more; without it, what this process has is taken up when its lease ends."""
+    with suppress(BackcastError, TimeoutError):
+        async with asyncio.timeout(_STOP_S):
+            await call

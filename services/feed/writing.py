@@ -9,17 +9,20 @@ from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast_engine.errors import Refused
 from services.domain.errors import Denied, Unauthenticated, Unavailable
-from services.feed.errors import Conflicting
+from services.feed.errors import Conflicting, Unwritten
 from services.feed.fetch import Batch, Write
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
-from services.rpc.status import error_of
+from services.rpc.status import error_of, is_cut_off
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long a service may be away, as while it is started again.
 _PATIENCE_S = 60.0
+# Where it answers that it failed: it may be at the candles, and others wait.
+_ATTEMPTS = 5
+_AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # What trying again does not help.
 _NEVER = {grpc.StatusCode.UNAUTHENTICATED: Unauthenticated, grpc.StatusCode.PERMISSION_DENIED: Denied}
 
@@ -27,12 +30,16 @@ _NEVER = {grpc.StatusCode.UNAUTHENTICATED: Unauthenticated, grpc.StatusCode.PERM
 def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> Write:
     """Return what writes a batch of an exchange's candles by a call of `service`, which errors name.
 
-    A service that is away is tried again for a minute: writing a batch twice is writing it once. What is
-    written raises Conflicting if it does not fit what is stored.
+    A service that is away is tried again for a minute, and one that fails five times: writing a batch twice
+    is writing it once. Then, Unavailable or Unwritten is raised; Conflicting if candles do not fit what is
+    stored.
     """
 
+    @stamina.retry(
+        on=Unwritten, attempts=_ATTEMPTS, timeout=None, wait_initial=1.0, wait_max=30.0, wait_jitter=1.0
+    )
     @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=5.0)
-    async def write(batch: Batch) -> ImportCandlesResponse:
+    async def attempt(batch: Batch) -> ImportCandlesResponse:
         try:
             fetched = FetchedFrom(source, batch.asked.start_s, batch.asked.end_s)
             return await write_candles(
@@ -44,7 +51,15 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
             failure = error_of(error, service)
             if isinstance(failure, Refused):
                 raise Conflicting(str(failure), reason=failure.reason, **failure.metadata) from None
+            if isinstance(failure, Unavailable) and not (error.code() in _AWAY or is_cut_off(error)):
+                raise Unwritten(str(failure)) from None
             raise failure from None
+
+    async def write(batch: Batch) -> ImportCandlesResponse:
+        try:
+            return await attempt(batch)
+        except Unwritten as error:
+            raise Unwritten(f"its candles were not written in {_ATTEMPTS} attempts: {error}") from error
 
     return write
 

@@ -9,6 +9,7 @@ from backcast_engine.breaks import Break
 from backcast_engine.interval import Interval
 from backcast_engine.times import utc
 from services.domain.conflict_rule import ConflictRule
+from services.domain.counted import counted
 from services.ingest.columns.time_column import ACCEPTED
 from services.ingest.report import FileReading
 from services.wire.breaks import break_from
@@ -35,7 +36,7 @@ def report_line(
         *_aggregated(reading),
         *_left_out(reading, on_conflict),
         *([f"{volumeless:,} without volume"] if (volumeless := count_without_volume(reading)) else []),
-        *([_counted(len(counts.breaks), "break")] if counts.breaks else []),
+        *([counted(len(counts.breaks), "break")] if counts.breaks else []),
     ]
     return f"{symbol}: {', '.join(parts)}"
 
@@ -69,7 +70,7 @@ def _aggregated(reading: FileReading) -> Iterator[str]:
     """Yield a phrase if the file's candles were aggregated to hours."""
     if reading.length_s < Interval.HOUR_1.seconds and len(reading.candles):
         shorter = len(reading.candles) * (Interval.HOUR_1.seconds // reading.length_s)
-        hours = _counted(len(reading.candles), "hour")
+        hours = counted(len(reading.candles), "hour")
         yield f"{shorter:,} {_length_in_words(reading.length_s)} candles became {hours}"
 
 
@@ -85,15 +86,15 @@ def _left_out(reading: FileReading, on_conflict: ConflictRule) -> Iterator[str]:
         yield f"{reading.duplicates:,} repeated"
     if reading.conflicts:
         taken = "first" if on_conflict is ConflictRule.KEEP else "last"
-        yield f"{_counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
+        yield f"{counted(reading.conflicts, 'row')} in conflict with another (the {taken} one was taken)"
     if reading.still_open:
-        yield f"{_counted(reading.still_open, 'candle')} left out as not closed yet"
+        yield f"{counted(reading.still_open, 'candle')} left out as not closed yet"
     if reading.incomplete:
-        yield f"{_counted(reading.incomplete, 'hour')} left out as incomplete"
+        yield f"{counted(reading.incomplete, 'hour')} left out as incomplete"
     if reading.with_jump:
         within = "it" if reading.with_jump == 1 else "them"
         yield (
-            f"{_counted(reading.with_jump, 'hour')} left out: "
+            f"{counted(reading.with_jump, 'hour')} left out: "
             f"the price jumps by a factor of 10 or more within {within}"
         )
 
@@ -107,7 +108,3 @@ def _rejected(reading: FileReading, most: int | None) -> Iterator[str]:
         yield f"times are read like {ACCEPTED}"
     if reading.rejected > len(shown):
         yield f"… and {reading.rejected - len(shown):,} more"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -134,7 +134,7 @@ def error_of_status(status: status_pb2.Status) -> BackcastError:
     reason = _REASONS.get(info.reason)
     if status.code == code_pb2.INVALID_ARGUMENT and bad_request.field_violations:
         violations = (Violation(bad.field, bad.description) for bad in bad_request.field_violations)
-        return InvalidInput(*violations, reason=reason)
+        return InvalidInput(*violations, reason=reason, **info.metadata)
     return _IN_RESULTS.get(status.code, Internal)(status.message, reason=reason, **info.metadata)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from services.compute.candles.column_files import ColumnFiles
 from services.compute.workers.pool import WorkerPool
 from tests.compute.acting import Gate
 from tests.compute.one_worker import one_worker
@@ -20,3 +21,8 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     """The gate of `tmp_path`, closed."""
     with Gate(tmp_path) as gate:
         yield gate
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ColumnFiles:
+    return ColumnFiles(tmp_path / "columns", 1.0)

@@ -20,7 +20,8 @@ from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import NO_PARTIAL, StoredCandles
 from tests.candle_making import random_candles
 
-from .test_column_files import BREAKS, CLOSE, HOUR, PARTIAL, names
+from .column_files import CLOSE, HOUR, names
+from .test_column_files import BREAKS, PARTIAL
 
 CANDLES = random_candles(1, 2000)
 FIRST = 1000

@@ -1,5 +1,6 @@
 """The YAML files of deploy/."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ COMPOSE = DEPLOY / "compose.yaml"
 KUBERNETES = DEPLOY / "kubernetes"
 
 
+@cache
 def documents(path: Path) -> list[dict[str, Any]]:
     """Return the documents of a file; anchors are resolved."""
     return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))

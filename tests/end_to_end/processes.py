@@ -1,6 +1,5 @@
 """Processes of the system: those of the stack that all tests share, and stacks of a test's own beside it."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ import psutil
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
-from tests.waiting import LIMIT_S, until
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -75,19 +74,6 @@ async def until_workers_work(compute: psutil.Process) -> None:
     workers = workers_of(compute)
     before = cpu_seconds(*workers)
     await until(lambda: cpu_seconds(*workers) > before + 0.3)
-
-
-async def until_idle(*processes: psutil.Process, limit_s: float = LIMIT_S) -> None:
-    """Wait until processes and their descendants no longer work; raises TimeoutError where they go on."""
-    async with asyncio.timeout(limit_s):
-        before = cpu_seconds(*processes)
-        while True:
-            # There is no event for the end of all activity.
-            await asyncio.sleep(0.5)
-            now = cpu_seconds(*processes)
-            if now - before < 0.03:
-                return
-            before = now
 
 
 @asynccontextmanager

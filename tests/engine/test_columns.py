@@ -59,6 +59,7 @@ def test_a_strategy_says_which_columns_it_reads(
     assert columns_of(strategy, execution, detail) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     candles=histories(Interval.HOUR_1),

@@ -30,8 +30,8 @@ from backcast_engine.errors import NotFound, Refused
 from backcast_engine.history import History, HistoryTooShort
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse, parse_line
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.ticks import exact_sums
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.domain import aggregation
@@ -162,6 +162,7 @@ CHOICES = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(
     own=hours(),

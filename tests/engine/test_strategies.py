@@ -12,7 +12,6 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from backcast.backtest.v1.strategy_pb2 import Strategy as StrategyMessage
 from backcast_engine import STRATEGIES, strategies
-from backcast_engine.backtest import TradedWindow
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
 from backcast_engine.parameters import Choices, Range, parameters_of
@@ -28,6 +27,7 @@ from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.rsi_trend import RsiTrend
 from backcast_engine.strategies.stochastic import Stochastic
 from backcast_engine.strategies.supertrend import Supertrend
+from backcast_engine.traded_window import TradedWindow
 
 from .inputs import FREE, all_of, make_candles
 

@@ -3,7 +3,6 @@
 import pytest
 
 from backcast_engine import STRATEGIES, Detail, Distance, Execution, VolatilityTarget, Window
-from backcast_engine.backtest import TradedWindow
 from backcast_engine.errors import Refused
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
@@ -13,6 +12,7 @@ from backcast_engine.strategies.donchian import Donchian
 from backcast_engine.strategies.macd import Macd
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.stochastic import Stochastic
+from backcast_engine.traded_window import TradedWindow
 
 from .inputs import FREE, HOUR_S, MONDAY_S, all_of, make_candles, run
 

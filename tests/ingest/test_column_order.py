@@ -17,7 +17,7 @@ from backcast_engine.errors import InvalidInput
 from services.ingest.columns.column_order import order_of
 from tests.candle_making import random_candles
 from tests.ingest.conftest import START_S, Read, Row, refusal, rejected, rows_of
-from tests.ingest.test_ways_of_writing import candles
+from tests.ingest.written_candles import candles
 
 USUAL = (0, 1, 2, 3)
 
@@ -105,6 +105,7 @@ def test_random_candles_are_never_read_in_a_wrong_order() -> None:
     assert outcomes(random_candles(1, 744), ALL_ORDERS) == {"right": len(ALL_ORDERS)}
 
 
+@pytest.mark.slow
 def test_real_candles_are_never_read_in_a_wrong_order(market_data: Path) -> None:
     for symbol in ("BTCUSDT", "DOGEUSDT", "ADAUSDT"):
         with gzip.open(market_data / "csv-1h" / f"{symbol}.csv.gz", "rt") as file:

@@ -19,7 +19,7 @@ from services.ingest.columns.time_column import MAX_TIME_S, read_times
 from services.ingest.detect import read_file
 from services.ingest.formats.delimited import MAX_LINE_CHARACTERS
 from tests.ingest.conftest import GOOD, HEADER, NOW_S, OHLCV, START_S, Read, iso, refusal, rejected, rows_of
-from tests.ingest.test_ways_of_writing import candles
+from tests.ingest.written_candles import candles
 
 ROWS = candles(24, START_S)
 LONG = "1" * MAX_LINE_CHARACTERS

@@ -87,11 +87,11 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     "content",
     [
-        HEADER.encode() + b"1" * 10**8,
-        HEADER.encode() + b"," * 10**8,
+        HEADER.encode() + b"1" * 10**7,
+        HEADER.encode() + b"," * 10**7,
         HEADER.encode() + b'"' + b"\n" * 10**6,
-        b"[[1577836800000,2,3,1,2.5," + b"1" * 10**8 + b"]]",
-        b"[[" + b"1" * 10**8 + b",2,3,1,2.5,1]]",
+        b"[[1577836800000,2,3,1,2.5," + b"1" * 10**7 + b"]]",
+        b"[[" + b"1" * 10**7 + b",2,3,1,2.5,1]]",
     ],
     ids=["digits", "commas", "quote", "JSON price", "JSON time"],
 )

@@ -28,7 +28,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_blocks_are_whole_lines_wherever_they_are_cut(file: Path, lines: list[str], end: str) -> None:
     # More than the head, which is read at once.
-    lines = ["x" * 70_000, *lines]
+    lines = ["x" * 65_600, *lines]
     file.write_bytes(gzip.compress("".join(line + end for line in lines).encode(), 1))
     for block_bytes in (1, 2, 3, 7):
         with open_file(file, block_bytes=block_bytes) as opened:
@@ -70,7 +70,7 @@ def test_rows_that_are_brought_together_early_give_the_same(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(assembly, "_ROWS_TOGETHER", 1)
         # Every block is brought together with those before: the head's, and then one or more.
-        padding = "\n" * 70_000
+        padding = "\n" * 65_600
         in_parts = read(HEADER + "".join(lines[:2]) + padding + "".join(lines[2:]), rule)
     assert rows_of(in_parts) == rows_of(at_once)
     assert in_parts.rejected + in_parts.duplicates == at_once.rejected + at_once.duplicates
@@ -85,6 +85,7 @@ def test_only_the_first_rejections_are_kept_and_all_are_counted(read: Read) -> N
     assert len(reading.candles) == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(repeats: int) -> int:
         path = tmp_path / f"{repeats}.csv"

@@ -1,13 +1,9 @@
 """The same candles, written in all the ways that people have: read as the same, or refused in a sentence."""
 
 import csv
-import io
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,35 +11,8 @@ from hypothesis import strategies as st
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from services.ingest.detect import read_file
-from tests.ingest.conftest import NOW_S, Read, Row, refusal, rejected, rows_of
-
-# The hours of 30 December to 2 January: no day of it can be a month, and a year changes.
-START_S = 1_703_894_400  # 2023-12-30T00:00:00Z
-HOURS = 96
-NAMES = ("time", "open", "high", "low", "close", "volume")
-
-
-def candles(hours: int = HOURS, start_s: int = START_S, seed: int = 1) -> list[Row]:
-    """Make candles that follow each other, with prices of two decimals above and below a thousand."""
-    random = np.random.default_rng(seed)
-    closes = np.round(1000 * np.exp(np.cumsum(random.normal(0, 0.02, hours))), 2).tolist()
-    opens = [1000.25, *closes[:-1]]
-    return [
-        (
-            start_s + 3600 * hour,
-            open_,
-            round(max(open_, close) * 1.01 + 0.01, 2),
-            round(min(open_, close) * 0.99 - 0.01, 2),
-            close,
-            round(0.125 + hour * 13.5, 3),
-        )
-        for hour, (open_, close) in enumerate(zip(opens, closes, strict=True))
-    ]
-
-
-def stamp(format_: str) -> Callable[[int], str]:
-    return lambda time_s: datetime.fromtimestamp(time_s, UTC).strftime(format_)
-
+from tests.ingest.conftest import NOW_S, Read, refusal, rejected, rows_of
+from tests.ingest.written_candles import HOURS, NAMES, candles, stamp, table
 
 TIMES: dict[str, Callable[[int], str]] = {
     **{
@@ -71,6 +40,8 @@ TIMES: dict[str, Callable[[int], str]] = {
     "s": str,
     "ms": lambda time_s: f"{time_s}000",
 }
+
+
 NUMBERS: dict[str, Callable[[float], str]] = {
     "1234.5": str,
     "1234,5": lambda number: str(number).replace(".", ","),
@@ -80,6 +51,8 @@ NUMBERS: dict[str, Callable[[float], str]] = {
     "1 234,5": lambda number: f"{number:,}".translate(str.maketrans(",.", "\u00a0,")),
     "1'234.5": lambda number: f"{number:,}".replace(",", "'"),
 }
+
+
 HEADERS = [
     NAMES,
     ("Open Time", "Open", "High", "Low", "Close", "Volume"),
@@ -93,15 +66,6 @@ HEADERS = [
     ("timestamp", "open_price", "high_price", "low_price", "close_price", "Volume_(ABC)"),
     ("<DATE>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>", "<VOL>"),
 ]
-
-
-def table(rows: list[list[str]], separator: str = ",", quoting: int = csv.QUOTE_MINIMAL) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=separator, quoting=quoting, lineterminator="\n").writerows(rows)  # type: ignore[arg-type]
-    return text.getvalue()
-
-
-# --- separators, numbers, headers, times
 
 
 @given(
@@ -175,80 +139,6 @@ def test_a_point_alone_is_a_decimal_mark(read: Read) -> None:
     assert rows_of(read(table([[*NAMES], *rows], ";")))[0][1:] == (42.1, 42.9, 41.5, 42.2, 1.25)
 
 
-# --- days and months
-
-
-@pytest.mark.parametrize("format_", ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"])
-def test_an_order_is_right_in_which_hours_run_over_midnight(read: Read, format_: str) -> None:
-    early = candles(48, 1_704_067_200)  # 1 and 2 January: 01/02 could be February
-    rows = [[stamp(format_)(row[0]), *map(str, row[1:])] for row in early]
-    assert rows_of(read(table([[*NAMES], *rows]))) == early
-
-
-@pytest.mark.parametrize("rows", [slice(24, 48), slice(0, 48, 24)], ids=["one day", "days"])
-def test_an_order_that_nothing_tells_is_refused_with_line_value_and_forms(read: Read, rows: slice) -> None:
-    early = [[stamp("%d/%m/%Y %H:%M")(row[0]), *map(str, row[1:])] for row in candles(48, 1_704_067_200)]
-    reason = refusal(read, table([[*NAMES], *early[rows]]))
-    number = 2 if rows == slice(24, 48) else 3
-    assert reason.startswith(
-        f"line {number}: it is not clear whether the day or the month is first in '02/01/2024"
-    )
-    assert reason.endswith("write 2024-01-31 13:00, or an epoch")
-
-
-def test_dates_that_contradict_each_other_are_refused(read: Read) -> None:
-    rows = [["13/01/2024 00:00", "1", "1", "1", "1", "1"], ["01/14/2024 00:00", "1", "1", "1", "1", "1"]]
-    assert "it is not clear whether the day or the month" in refusal(read, table([[*NAMES], *rows]))
-
-
-@pytest.mark.parametrize("format_", ["%m.%d.%Y %H:%M", "%d.%m.%Y %H:%M", "%Y/%d/%m %H:%M", "%Y/%m/%d %H:%M"])
-@pytest.mark.parametrize("hours", [48, 10 * 24, 20 * 24, 60 * 24])
-def test_dates_tell_their_own_order_where_another_one_is_usual(read: Read, format_: str, hours: int) -> None:
-    rows = candles(hours, 1_704_067_200)  # 2024-01-01
-    content = table([[*NAMES], *([stamp(format_)(row[0]), *map(str, row[1:])] for row in rows)])
-    reading = read(content)
-    assert (reading.rejections, rows_of(reading)) == ((), rows)
-
-
-@pytest.mark.parametrize("format_", ["%m.%d.%Y", "%d.%m.%Y", "%Y/%d/%m", "%Y/%m/%d"])
-def test_one_date_in_another_order_is_not_passed_over(read: Read, format_: str) -> None:
-    rows = [
-        [stamp(f"{format_} %H:%M")(row[0]), *map(str, row[1:])] for row in candles(20 * 24, 1_704_067_200)
-    ]
-    swapped = format_.translate(str.maketrans("dm", "md"))
-    rows[300][0] = stamp(f"{swapped} %H:%M")(1_704_067_200 + 300 * 3600)
-    assert "it is not clear whether the day or the month is first" in refusal(read, table([[*NAMES], *rows]))
-
-
-def test_eight_digits_are_a_date(read: Read) -> None:
-    days = [(START_S + 86_400 * day, *row[1:]) for day, row in enumerate(candles(24))]
-    content = table([[*NAMES], *([stamp("%Y%m%d")(row[0]), *map(str, row[1:])] for row in days)])
-    assert rows_of(read(content)) == days
-    assert "its candles are 1 day long" in refusal(read, content, length_s=None)
-    broken = content.replace("\n", "\nx,1,1,1,1,1\n", 1)
-    assert rows_of(read(broken)) == days
-
-
-@pytest.mark.parametrize("format_", ["%Y%m%d%H", "%Y%m%d%H%M"])
-def test_dates_with_their_hours_in_digits_alone_are_named(read: Read, format_: str) -> None:
-    rows = [[stamp(format_)(row[0]), *map(str, row[1:])] for row in candles()]
-    for content in (table([[*NAMES], *rows]), table(rows)):
-        reason = refusal(read, content)
-        assert f"the time '{rows[0][0]}' looks like a date with its hour in digits alone" in reason
-        assert reason.startswith("line ")
-        assert "write 2024-01-31 13:00, 20240131 1300, or an epoch" in reason
-
-
-def test_local_times_are_read_with_their_offset_only(read: Read) -> None:
-    header = ["Local time", *NAMES[1:]]
-    rows = [[stamp("%d.%m.%Y %H:%M:%S.000")(row[0] + 7200), *map(str, row[1:])] for row in candles()]
-    assert "have no offset from UTC" in refusal(read, table([header, *rows]))
-    assert rows_of(read(table([header, *([f"{row[0]} GMT+0200", *row[1:]] for row in rows)]))) == candles()
-
-
-# --- lines above the header
-
-
 @pytest.mark.parametrize(
     "above",
     ["# BTC, from nowhere\n", "\n\n", "sep=,\n", '"sep=,"\n', "SEP=,\n\n# a\n#\n", "#" * 200 + "\n"],
@@ -272,9 +162,6 @@ def test_a_header_below_other_words_is_told(read: Read, behind: list[str]) -> No
     assert refusal(read, f"Candles of a crypto\n{content}").startswith(
         "line 2 names its columns, 'time,close"
     )
-
-
-# --- exports
 
 
 def test_exports_of_metatrader_are_read(read: Read) -> None:
@@ -374,112 +261,6 @@ def test_columns_are_found_by_what_their_names_mean(
     else:
         reading = read_file(file, Interval.HOUR_1, now_s=NOW_S)
         assert rows_of(reading) == [(row[0], 2, 3, 1, 2.5, told) for row in candles()]
-
-
-# --- JSON
-
-RECORDS = [dict(zip(NAMES, (row[0] * 1000, *row[1:]), strict=True)) for row in candles()]
-INDEXED = [(str(record["time"]), {name: record[name] for name in NAMES[1:]}) for record in RECORDS]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        json.dumps(RECORDS),
-        json.dumps(RECORDS, indent=1),
-        json.dumps({"schema": {"fields": []}, "data": RECORDS}),
-        json.dumps({name: {str(n): record[name] for n, record in enumerate(RECORDS)} for name in NAMES}),
-        json.dumps({name: {time: row[name] for time, row in INDEXED} for name in NAMES[1:]}),
-        json.dumps(dict(INDEXED)),
-        json.dumps({"columns": NAMES, "index": [*range(HOURS)], "data": [[*r.values()] for r in RECORDS]}),
-        json.dumps(
-            {
-                "columns": NAMES[1:],
-                "index": [int(time) for time, _ in INDEXED],
-                "data": [[*row.values()] for _, row in INDEXED],
-            }
-        ),
-        json.dumps({"s": "ok", **{name[0]: [record[name] for record in RECORDS] for name in NAMES}}),
-        "\n".join(map(json.dumps, RECORDS)),
-        "\n".join(json.dumps([*record.values()]) for record in RECORDS),
-    ],
-    ids=[
-        *("records", "lines of records", "table", "columns", "indexed columns", "index", "split"),
-        *("indexed split", "lists", "JSON lines", "lines of lists"),
-    ],
-)
-def test_json_that_names_its_values_is_read(read: Read, content: str) -> None:
-    reading = read(content)
-    assert (reading.rejections, rows_of(reading)) == ((), candles())
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"symbol": "ABC/USDT", "interval": "1h", "candles": RECORDS},
-        {"symbol": "ABCUSDT", "timeframe": "60", "data": RECORDS},
-        {"status": "ok", "Pair": "ABC-USDT", "result": {"ohlc": RECORDS}},
-        {"symbol": "ABCUSDT", "columns": list(NAMES), "data": candles()},
-        {"symbol": "ABCUSDT", **dict(zip(NAMES, zip(*candles(), strict=True), strict=True))},
-        {"Response": "Success", "Data": {"Data": [{**record, "symbol": "ABCUSDT"} for record in RECORDS]}},
-    ],
-)
-def test_json_may_hold_more_than_its_candles(read: Read, content: dict[str, object]) -> None:
-    reading = read(json.dumps(content))
-    assert (reading.format, reading.rejections, rows_of(reading)) == ("json", (), candles())
-    assert reading.symbol == "ABCUSDT"
-
-
-def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
-    content: dict[str, object] = {"symbol": "ABCUSDT", "interval": "4h", "data": RECORDS[:2]}
-    reason = refusal(read, json.dumps(content), length_s=None)
-    assert "its content 4 hours, the distances between its times 1 hour: give --interval" in reason
-    content["data"] = [{**record, "symbol": "XYZUSDT"} for record in RECORDS]
-    assert "of several cryptos: 'ABCUSDT' and 'XYZUSDT'" in refusal(read, json.dumps(content))
-    content["more"] = {"interval": "1h"}
-    assert "several lengths of its candles" in refusal(read, json.dumps(content))
-    content = {"one": {"data": RECORDS}, "other": {"data": RECORDS}}
-    assert "it has 2 lists of candles: one is needed" in refusal(read, json.dumps(content))
-
-
-@pytest.mark.parametrize("content", ["[{}]", '{"data": [[1, 2, 3]]}', '{"code": 1, "data": [[1, 2], 3]}'])
-def test_values_without_names_are_told(read: Read, content: str) -> None:
-    assert refusal(read, content) == "its values have no names"
-
-
-def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
-    lines = [json.dumps(record) for record in RECORDS]
-    lines[4:6] = ['{"time": 17', "7", ""]
-    reading = read("\n".join([*lines, "[1704067"]))
-    assert (reading.format, reading.row_name) == ("json-lines", "line")
-    assert rejected(reading) == [
-        (5, "the line is not JSON: '{\"time\": 17'"),
-        (6, "the record is '7', not a list"),
-        (HOURS + 2, "the line is not JSON: '[1704067'"),
-    ]
-    some = [*RECORDS[:3], {"time": RECORDS[3]["time"]}, 7, *RECORDS[5:]]
-    reading = read(json.dumps(some))
-    assert (reading.row_name, rejected(reading)) == (
-        "record",
-        [(4, "open is empty"), (5, "the record is '7', not a list")],
-    )
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        ("{}", "its JSON is an object without candles, of nothing"),
-        ('{"hello": 1}', "its JSON is an object without candles, of 'hello'"),
-        ('[{"a": 1}]', "it names no prices of candles: its columns are 'a'"),
-        ('{"time": [1], "open": [1, 2]}', "its columns are 1 to 2 values long"),
-        ('{"time": {"0": 1}, "open": {"1": 2}}', "its columns are not of the same rows"),
-    ],
-)
-def test_json_that_is_no_table_of_candles_is_refused(read: Read, content: str, reason: str) -> None:
-    assert refusal(read, content).startswith(reason)
-
-
-# --- the samples of shapes that people have
 
 
 @pytest.mark.parametrize(

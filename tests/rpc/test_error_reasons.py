@@ -1,4 +1,4 @@
-"""docs/errors.md has every reason that the code gives, with its codes and its metadata."""
+"""docs/errors.md has every reason that the code gives, with codes and metadata; a test expects each."""
 
 import ast
 import re
@@ -17,6 +17,7 @@ from services.gateway.messages.strategies import parsed_texts
 from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
+TESTS = PROJECT / "tests"
 # Errors of feeds are told by the command, and by no call.
 SOURCES = [
     path
@@ -60,7 +61,7 @@ def given_reasons() -> dict[str, Row]:
 
 def reason_in(call: ast.Call) -> str | None:
     for argument in (*call.args, *(word.value for word in call.keywords)):
-        if isinstance(argument, ast.Attribute) and ast.unparse(argument.value) == "ErrorReason":
+        if isinstance(argument, ast.Attribute) and is_reason(argument):
             return ErrorReason[argument.attr]
     return None
 
@@ -86,6 +87,28 @@ def test_every_reason_is_documented_and_given() -> None:
     given[wrong.value.reason][1].update(wrong.value.metadata)
     assert documented_reasons() == given
     assert set(given) == set(ErrorReason)
+
+
+def expected_reasons() -> set[ErrorReason]:
+    """Return the reasons that tests expect of what they call; those of errors that they make do not count."""
+    found = set()
+    # The tests beside this one convert errors, which they make.
+    for path in (path for path in TESTS.rglob("test_*.py") if path.parent != Path(__file__).parent):
+        text = path.read_text()
+        nodes = list(ast.walk(ast.parse(text))) if "ErrorReason" in text else []
+        made = {id(node.value) for node in nodes if isinstance(node, ast.keyword) and node.arg == "reason"}
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and id(node) not in made and is_reason(node):
+                found.add(ErrorReason[node.attr])
+    return found
+
+
+def is_reason(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == "ErrorReason"
+
+
+def test_every_reason_is_expected_by_a_test_of_what_gives_it() -> None:
+    assert set(ErrorReason) - expected_reasons() == set()
 
 
 def test_the_names_of_reasons_are_their_values() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 import trustme
+from google.rpc.error_details_pb2 import ErrorInfo
 
+from backcast_engine.errors import ErrorReason
 from services.local.health import is_page_served
 from services.local.ports import free_ports
 from services.local.server_process import ServerProcess
@@ -76,6 +78,7 @@ async def test_a_page_that_others_reach_does_not_open_a_gateway_without_tokens(
             answer = await page.post("ListStrategies", host=host)
             assert answer.json()["code"] == "failed_precondition"
             assert "the gateway asks for no token" in answer.json()["message"]
+            assert answer.detail(ErrorInfo).reason == ErrorReason.REFUSED
         upload = await page.send("POST", "/import?name=X.csv", b"", content_type="application/octet-stream")
         assert upload.json()["code"] == "failed_precondition"
         # The page itself, which says why, is there.

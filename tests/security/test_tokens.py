@@ -15,8 +15,10 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1 import market_data_service_pb2 as md
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.candles import Candles
+from backcast_engine.errors import ErrorReason
 from services.gateway.auth.tokens import make_token
 from services.wire.candles import candles_to
+from tests.error_info import error_info
 from tests.security.secured import Secured, entry
 
 if TYPE_CHECKING:
@@ -109,14 +111,24 @@ async def test_two_tokens_in_one_call_are_none(secured: Secured, secure_channel:
     assert await outcome(call) is UNAUTHENTICATED
 
 
-async def test_a_refusal_is_a_sentence(secured: Secured, secure_channel: grpc.aio.Channel) -> None:
+async def test_a_refusal_is_a_sentence_and_a_reason(
+    secured: Secured, secure_channel: grpc.aio.Channel
+) -> None:
     gateway = BacktestServiceStub(secure_channel)
-    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+    with pytest.raises(grpc.aio.AioRpcError) as missing:
         await gateway.ListStrategies(pb.ListStrategiesRequest())
-    assert unknown.value.details() == "a token is needed, in the metadata: authorization: Bearer TOKEN"
+    assert missing.value.details() == "a token is needed, in the metadata: authorization: Bearer TOKEN"
+    assert error_info(missing.value) == ("UNAUTHENTICATED", ErrorReason.TOKEN_MISSING, {})
+    with pytest.raises(grpc.aio.AioRpcError) as unknown:
+        await gateway.ListStrategies(
+            pb.ListStrategiesRequest(), metadata=(("authorization", f"Bearer {make_token()}"),)
+        )
+    assert unknown.value.details() == "no client has this token"
+    assert error_info(unknown.value) == ("UNAUTHENTICATED", ErrorReason.TOKEN_UNKNOWN, {})
     with pytest.raises(grpc.aio.AioRpcError) as denied:
         await gateway.ListStrategies(pb.ListStrategiesRequest(), metadata=secured.bearer("import"))
     assert denied.value.details() == "the token the-import lacks the right run"
+    assert error_info(denied.value) == ("PERMISSION_DENIED", ErrorReason.RIGHT_MISSING, {"rights": "run"})
 
 
 async def test_the_file_is_read_anew_when_it_changes_and_a_broken_one_is_not_taken(

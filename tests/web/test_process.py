@@ -1,10 +1,13 @@
 """The process: ready, stopped, its port taken; and as a part of `backcast up`'s stack."""
 
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 from services.local.health import is_serving
 from services.local.ports import free_ports
 from services.local.stack import LocalStack
+from services.web.server import listen
 from tests.cli.conftest import Cli
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.web.clients import Page
@@ -21,6 +24,15 @@ async def test_probes_ask_it_as_they_ask_the_services(stack: LocalStack, short_f
         assert await is_serving(f"127.0.0.1:{port}")
         assert (await Cli(stack)("health", f"127.0.0.1:{port}")).status == 0
     assert not await is_serving(f"127.0.0.1:{port}")
+
+
+def test_connections_send_the_parts_of_an_answer_at_once() -> None:
+    with ExitStack() as sockets:
+        for listener in listen(sockets, "localhost", 0):
+            client = sockets.enter_context(socket.create_connection(listener.getsockname()[:2]))
+            accepted = sockets.enter_context(listener.accept()[0])
+            assert accepted.getpeername()[1] == client.getsockname()[1]
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 async def test_a_port_that_is_taken_ends_the_start_with_a_sentence(

@@ -28,7 +28,7 @@ from tests.requests import execution_of
 CONDITION = {"function": "FUNCTION_LESS", "arguments": [{"column": "COLUMN_CLOSE"}, {"number": 1}]}
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @given(expressions(), st.none() | expressions())
 def test_rules_come_back_from_their_message(entry, exit_):
     rules = CustomRules(entry, exit_)

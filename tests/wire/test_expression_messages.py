@@ -17,6 +17,7 @@ from services.wire.expressions import expression_from, expression_to
 from tests.engine.rules.expressions import expressions
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(expressions())
 def test_every_expression_comes_back(expression):

@@ -10,14 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from backcast_engine.backtest import (
-        Backtest,
-        TradedWindow,
-        backtest_series,
-        columns_of,
-        metrics_of,
-        run_backtest,
-    )
+    from backcast_engine.backtest import Backtest, backtest_series, run_backtest
     from backcast_engine.execution import (
         BreakRule,
         Direction,
@@ -26,6 +19,7 @@ if TYPE_CHECKING:
         FillTime,
         VolatilityTarget,
     )
+    from backcast_engine.needs import columns_of
     from backcast_engine.results import (
         METRIC_NAMES,
         BacktestResult,
@@ -41,6 +35,7 @@ if TYPE_CHECKING:
         WindowSeries,
     )
     from backcast_engine.strategies import STRATEGIES, Strategy
+    from backcast_engine.traded_window import TradedWindow, metrics_of
     from backcast_engine.version import ENGINE_VERSION
 
 __all__ = [
@@ -75,10 +70,10 @@ __all__ = [
 
 _MODULES = {
     "Backtest": "backtest",
-    "TradedWindow": "backtest",
+    "TradedWindow": "traded_window",
     "backtest_series": "backtest",
-    "columns_of": "backtest",
-    "metrics_of": "backtest",
+    "columns_of": "needs",
+    "metrics_of": "traded_window",
     "run_backtest": "backtest",
     "BreakRule": "execution",
     "Direction": "execution",

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from backcast_engine.errors import Violation
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
-from backcast_engine.rules.functions import MAX_PERIOD
+from backcast_engine.rules.signature import MAX_PERIOD
 
 # Below this, no currency has a unit; above it, a float64 cannot represent cents.
 MIN_CAPITAL, MAX_CAPITAL = 1e-9, 1e15

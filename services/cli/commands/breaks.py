@@ -16,8 +16,9 @@ from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.options.requests import parse_time
-from services.cli.views.console import counted, make_console, say
+from services.cli.views.console import make_console, say
 from services.cli.views.fitted_table import Column, fitted_table
+from services.domain.counted import counted
 from services.domain.symbols import canonical_symbol
 from services.wire.breaks import break_from, state_from, state_to
 

@@ -21,7 +21,8 @@ from backcast_engine.interval import Interval
 from backcast_engine.times import utc
 from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.client.symbols import all_symbols, named_symbols
-from services.cli.views.console import CountColumn, counted, make_console, say
+from services.cli.views.console import CountColumn, make_console, say
+from services.domain.counted import counted
 from services.domain.symbols import canonical_symbol, renamed
 from services.imports.report import break_line
 from services.ingest.quality.check import HistoryCheck, check_history

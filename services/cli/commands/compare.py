@@ -19,11 +19,12 @@ from backcast_engine.errors import InvalidInput
 from services.cli.client.compared_runs import ComparedRun, Comparison, compared_runs
 from services.cli.options.output import OutputOptions
 from services.cli.views.comparison import ComparisonTables, compared_words
-from services.cli.views.console import CountColumn, counted, make_console, say
+from services.cli.views.console import CountColumn, make_console, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import metric_names
 from services.cli.views.summary import NEVER_TRADED
 from services.domain.comparison import LETTERS
+from services.domain.counted import counted
 
 if TYPE_CHECKING:
     from services.cli.files.comparison_files import ComparisonFiles

@@ -14,7 +14,8 @@ from backcast_engine.times import utc
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.client.symbols import all_symbols, named_symbols
-from services.cli.views.console import counted, make_console, say
+from services.cli.views.console import make_console, say
+from services.domain.counted import counted
 from services.domain.errors import Denied
 from services.domain.symbols import canonical_symbol
 

@@ -15,8 +15,9 @@ from backcast_engine.errors import InvalidInput, Violation
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.requests import parse_time
-from services.cli.views.console import counted, make_console, say
+from services.cli.views.console import make_console, say
 from services.cli.views.fetch import FetchProgress, report_line
+from services.domain.counted import counted
 from services.domain.fetch_request import hours_wanted
 from services.feed.client import Client
 from services.feed.clock import SystemClock

@@ -18,9 +18,10 @@ from backcast_engine.times import utc
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.names import with_options
-from services.cli.views.console import counted, make_console, say
+from services.cli.views.console import make_console, say
 from services.cli.views.imports import ImportProgress, import_report, passed_over_line, readable_path
 from services.domain.conflict_rule import ConflictRule
+from services.domain.counted import counted
 from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.domain.symbols import canonical_symbol
 from services.imports.candle_writer import write_reading

@@ -18,8 +18,9 @@ from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from backcast_engine.interval import Interval
 from services.cli.client.event_stream import run_events
 from services.cli.commands.look_ahead import Difference, first_difference
-from services.cli.views.console import CountColumn, counted, make_console, say
+from services.cli.views.console import CountColumn, make_console, say
 from services.cli.views.failure_lines import failure_lines, left_out_line
+from services.domain.counted import counted
 
 _MOST_DIFFERENCES = 20
 # A run is verified with both, or once if it fills at the signals' own closes anyway.

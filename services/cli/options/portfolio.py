@@ -99,8 +99,8 @@ def weighted_strategy(text: str) -> portfolio_pb2.WeightedStrategy:
 def set_rank(spec: portfolio_pb2.PortfolioSpec, line: str) -> None:
     """Set the rank of a portfolio; raise InvalidInput, naming the option, if it is no series."""
     # Imported here, because importing the engine is slow.
-    from backcast_engine.rules.functions import Kind
     from backcast_engine.rules.parse import parse
+    from backcast_engine.rules.signature import Kind
     from services.wire.expressions import expression_to
 
     spec.rank.CopyFrom(expression_to(parse(line, "--rank", Kind.SERIES)))

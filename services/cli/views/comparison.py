@@ -7,11 +7,11 @@ from rich.table import Table
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import Metrics
-from services.cli.views.console import counted
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, difference_cell, heading_of
 from services.cli.views.request import execution_words, interval_of, strategy_words, window_words
 from services.domain.comparison import LETTERS, Differences, Statistics, Values
+from services.domain.counted import counted
 
 _METRICS = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
 # Holding is the same in all strategies with the same candles: its median is enough.

@@ -1,4 +1,4 @@
-"""The console: standard output with colours, and words for counts.
+"""The console: standard output with colours, and counts of progress.
 
 Apart from the views, which all use it: a command without a table imports no more than this.
 """
@@ -20,13 +20,6 @@ def make_console() -> Console:
 def say(console: Console, text: str) -> None:
     """Print text in rich's markup; only the terminal breaks its lines."""
     console.print(text, highlight=False, soft_wrap=True)
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: "1 crypto", "1,200 cryptos", "2 histories"."""
-    if count != 1:
-        noun = f"{noun.removesuffix('y')}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{count:,} {noun}"
 
 
 class CountColumn(ProgressColumn):

@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from backcast_engine.times import utc
-from services.cli.views.console import counted, make_console, say
+from services.cli.views.console import make_console, say
 from services.data.store.database import Database
+from services.domain.counted import counted
 from services.transfer.dump import dump
 from services.transfer.manifest import Manifest
 from services.transfer.migrate import MigratedCrypto, move, verify

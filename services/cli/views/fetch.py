@@ -10,7 +10,8 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from backcast_engine.times import utc
-from services.cli.views.console import CountColumn, counted
+from services.cli.views.console import CountColumn
+from services.domain.counted import counted
 from services.feed.client import Client
 from services.feed.clock import Clock
 from services.feed.fetch import CryptoReport

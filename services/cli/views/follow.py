@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from rich.markup import escape
 
 from backcast_engine.times import utc
-from services.cli.views.console import counted
+from services.domain.counted import counted
 from services.feed.feed_round import Round
 
 # Cryptos that a line names.

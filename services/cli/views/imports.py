@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Column
 
 from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
-from services.cli.views.console import counted
 from services.domain.conflict_rule import ConflictRule
+from services.domain.counted import counted
 from services.imports.report import notes, report_line
 from services.ingest.report import FileReading
 

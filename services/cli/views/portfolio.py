@@ -14,7 +14,7 @@ from backcast.gateway.v1.portfolio_service_pb2 import (
     PortfolioSummary,
     RunPortfolioResponse,
 )
-from services.cli.views.console import CountColumn, counted, say
+from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.portfolio_tables import (
     account_table,
@@ -34,6 +34,7 @@ from services.cli.views.request import (
 )
 from services.cli.views.result_tables import months_table, sparkline
 from services.cli.views.trades_table import trades_table
+from services.domain.counted import counted
 
 # Rows of cryptos on a terminal: a longer table is cut to its best and worst. A file gets all rows.
 _MOST_ROWS = 20

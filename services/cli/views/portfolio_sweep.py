@@ -13,7 +13,7 @@ from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast_engine.interval import Interval
-from services.cli.views.console import CountColumn, counted, say
+from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import cell, heading_of, metric_of
@@ -21,6 +21,7 @@ from services.cli.views.portfolio import places_words
 from services.cli.views.request import execution_words, percent, strategy_words
 from services.cli.views.sweep_values import Dimension, range_dimensions
 from services.cli.views.sweep_words import bias_words, range_words
+from services.domain.counted import counted
 
 _METRICS = ("total_return", "sharpe_ratio", "max_drawdown", "trade_count")
 _SIZES = ("equity_fraction", "quote_amount", "volatility_target")

@@ -8,9 +8,9 @@ from rich.table import Table
 
 from backcast.backtest.v1 import portfolio_pb2
 from backcast.backtest.v1.result_pb2 import Metrics
-from services.cli.views.console import counted
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
+from services.domain.counted import counted
 
 _ACCOUNT = (
     *("total_return", "cagr", "annual_volatility", "sharpe_ratio", "sortino_ratio", "max_drawdown"),

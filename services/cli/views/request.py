@@ -7,7 +7,7 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
 from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast_engine.interval import Interval
-from services.cli.views.console import counted
+from services.domain.counted import counted
 from services.wire.enum_names import names_of
 
 _FILLS = {execution_pb2.FILL_TIME_SAME_CLOSE: "the signal's own close"}

@@ -7,9 +7,9 @@ from rich.table import Table
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
 from backcast.gateway.v1 import run_events_pb2
 from backcast_engine.interval import Interval
-from services.cli.views.console import counted
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
+from services.domain.counted import counted
 
 _METRICS = ("total_return", "buy_and_hold_return", "sharpe_ratio", "max_drawdown", "trade_count")
 NEVER_TRADED = "[yellow]no crypto traded: the entry was never true, or could never be filled[/yellow]"

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from backcast.gateway.v1 import run_events_pb2, sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse, SweepStarted
 from services.cli.views.best_rows import BestRows
-from services.cli.views.console import CountColumn, counted, say
+from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.summary import NEVER_TRADED
@@ -22,6 +22,7 @@ from services.cli.views.sweep_words import (
     started_words,
     walk_forward_words,
 )
+from services.domain.counted import counted
 
 _MOST_ROWS = 20
 

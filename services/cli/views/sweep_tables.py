@@ -7,10 +7,10 @@ from rich.table import Table
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
-from services.cli.views.console import counted
 from services.cli.views.fitted_table import Column, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, heading_of
 from services.cli.views.sweep_values import Dimension
+from services.domain.counted import counted
 
 _Combination = sweep_pb2.SweepTrial | sweep_pb2.SweepRow | sweep_pb2.SweepFold
 

@@ -8,12 +8,12 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest, SweepStarted
 from backcast_engine.interval import Interval
-from services.cli.views.console import counted
 from services.cli.views.metric_cells import cell, heading_of
 from services.cli.views.request import execution_words, percent, strategy_words
 from services.cli.views.result_tables import sparkline
 from services.cli.views.sweep_tables import OUT_OF_SAMPLE
 from services.cli.views.sweep_values import Dimension, dimensions_of
+from services.domain.counted import counted
 
 _MOST_VALUES = 6
 _SIZES = ("equity_fraction", "quote_amount", "volatility_target")

@@ -156,6 +156,11 @@ class FetchStore:
             await connection.execute("UPDATE fetchers SET seen_at = now() WHERE fetcher = $1", fetcher)
             return bool(recorded), await self._one(connection, fetch_id)
 
+    async def release(self, fetcher: str) -> None:
+        """Note that a feed process is gone: another one may take up at once what it has."""
+        async with self._database.connection() as connection:
+            await connection.execute(_RELEASE, fetcher)
+
     async def _one(self, connection: "_Connection", fetch_id: str) -> Fetch:
         row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM fetches WHERE fetch_id = $1", fetch_id)
         if row is None:
@@ -262,6 +267,12 @@ FROM (
 ) AS next
 WHERE fetches.fetch_id = next.fetch_id
 RETURNING {_COLUMNS}
+"""
+
+# A late record of the process finds the fetch to be nobody's.
+_RELEASE = """
+WITH gone AS (DELETE FROM fetchers WHERE fetcher = $1)
+UPDATE fetches SET fetcher = '', leased_until = now() WHERE fetcher = $1 AND finished_at IS NULL
 """
 
 _RECORD = """

@@ -16,9 +16,9 @@ from backcast_engine.parameters import Choices, Parameter, parameters_of
 from backcast_engine.rules import Expression
 from backcast_engine.rules.check import interval_fault
 from backcast_engine.rules.compared import compared_series
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
 from backcast_engine.rules.placeholders import labels_of
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to

@@ -1,5 +1,6 @@
 """What the services hold when nothing runs: memory, descriptors, files."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from rich import box
 from rich.table import Table
 
 from services.local.stack import LocalStack
-from tests.end_to_end.processes import process_at, until_idle, workers_of
+from tests.end_to_end.processes import cpu_seconds, process_at, workers_of
+from tests.waiting import LIMIT_S
 
 # Of the memory at the first count, which is after a tenth of the runs; and the noise of small processes.
 _MOST_GROWTH, _NOISE_BYTES = 0.1, 16 * 2**20
@@ -46,9 +48,22 @@ async def count_holdings(stack: LocalStack, columns: Path, runs: int) -> Holding
         "data": [process_at(stack.data_address)],
         "workers": workers_of(compute),
     }
-    await until_idle(*(process for processes in services.values() for process in processes))
+    await _until_idle(*(process for processes in services.values() for process in processes))
     parts = {name: _holding(processes) for name, processes in services.items()}
     return Holdings(runs, parts, sum(1 for path in columns.iterdir() if path.is_file()))
+
+
+async def _until_idle(*processes: psutil.Process) -> None:
+    """Wait until processes and their descendants no longer work; raises TimeoutError where they go on."""
+    async with asyncio.timeout(LIMIT_S):
+        before = cpu_seconds(*processes)
+        while True:
+            # There is no event for the end of all activity.
+            await asyncio.sleep(0.5)
+            now = cpu_seconds(*processes)
+            if now - before < 0.03:
+                return
+            before = now
 
 
 def _holding(processes: list[psutil.Process]) -> Holding:

@@ -14,8 +14,9 @@ from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.commands.verify import show_verification
-from services.cli.views.console import CountColumn, counted
+from services.cli.views.console import CountColumn
 from services.cli.views.run import RunView
+from services.domain.counted import counted
 
 
 def console(width: int = 160) -> Console:

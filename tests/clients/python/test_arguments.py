@@ -17,8 +17,9 @@ from backcast.errors import InvalidRequestError
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SweepSearch
 from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast.options import RUN_OPTIONS
-from backcast.requests import candles_request, rules_request, run_request, series_request, sweep_request
+from backcast.requests import candles_request, rules_request, run_request, series_request
 from backcast.result import METRICS
+from backcast.sweep_request import sweep_request
 from backcast_engine.high_costs import HIGH_FEE_RATE, HIGH_SLIPPAGE_BPS
 
 

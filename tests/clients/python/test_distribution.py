@@ -119,13 +119,18 @@ async def test_the_client_runs_without_the_services(
 
 
 @pytest.mark.slow
-def test_the_engine_runs_where_the_extra_is_installed_and_the_services_are_not(
+def test_the_engine_is_compiled_once_and_runs_where_the_extra_is_installed_and_the_services_are_not(
     wheel: Path, tmp_path: Path
 ) -> None:
     engine = PROJECT / "engine"
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", engine, "--wheel-dir", tmp_path)
     python = environment(tmp_path)
     run(python, "-m", "pip", "install", "--quiet", "--find-links", tmp_path, f"{wheel}[engine]")
+    compiling = [str(python), "-m", "backcast.engine"]
+    first, second = (subprocess.run(compiling, check=True, capture_output=True, text=True) for _ in range(2))
+    assert first.stderr == "Backcast compiles its engine, once: it takes about 20 seconds.\n"
+    assert second.stderr == ""
+    assert first.stdout == second.stdout == "backcast.engine is compiled.\n"
     assert run(python, "-c", ENGINE_CODE).split() == ["True", "True"]
 
 

@@ -1,9 +1,7 @@
 """What importing `backcast` and `backcast.engine` brings and says, in processes of their own."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -40,15 +38,3 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
         "backcast.errors.MissingLibraryError: backcast.engine needs the engine: "
         "pip install 'backcast-client[engine]'"
     )
-
-
-@pytest.mark.slow
-def test_the_first_import_says_that_it_compiles_and_the_next_one_nothing(tmp_path: Path) -> None:
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "backcast.engine"]
-    first, second = (
-        subprocess.run(command, env=environment, check=True, capture_output=True, text=True) for _ in range(2)
-    )
-    assert first.stderr == "Backcast compiles its engine, once: it takes about 20 seconds.\n"
-    assert second.stderr == ""
-    assert first.stdout == second.stdout == "backcast.engine is compiled.\n"

@@ -5,9 +5,9 @@ import pytest
 
 from backcast.errors import AlreadyExistsError, BusyError, ConnectionFailedError, InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.requests import sweep_request
 from backcast.strategies import MaCross
 from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.sweep_request import sweep_request
 
 
 def started() -> pb.SweepBacktestsResponse:

@@ -15,7 +15,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 from tests.data.conftest import Server, bits, history_of, listed
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, until
 
 CANDLES = random_candles(1, 5000)
 PATIENCE_S = 0.5
@@ -126,16 +126,35 @@ async def test_more_calls_than_connections_end_and_leave_nothing(server: Server,
 
 async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, empty_url: str) -> None:
     async with Database.connect(empty_url, CONNECTIONS, LIMIT_S) as patient:
+        async with patient.connection():
+            pass
+        files = psutil.Process().num_fds()
         with paused(server):
             reading = asyncio.create_task(history_of(patient, "AUSDT"))
-            # Longer than it takes until the database is asked whether it is there.
-            await asyncio.sleep(2.5)
+            # The database is asked whether it is there, over a connection of its own.
+            await until(lambda: psutil.Process().num_fds() > files)
         assert bits((await reading).candles) == bits(CANDLES[:-100])
 
 
 async def test_a_slow_statement_is_no_silence(impatient: Database) -> None:
-    async with impatient.connection() as connection:
-        await connection.execute("SELECT pg_sleep($1)", 1 + 5 * PATIENCE_S)
+    answers = set()
+    async with impatient.connection() as connection, impatient.connection() as other:
+
+        async def has_answered_twice() -> bool:
+            answers.update(await other.fetch(_ANSWERS))
+            return len(answers) >= 2
+
+        await other.execute("SELECT pg_advisory_lock(1)")
+        waiting = asyncio.create_task(connection.execute("SELECT pg_advisory_lock(1)"))
+        # The database is asked whether it is there, and says so.
+        await until(has_answered_twice)
+        assert not waiting.done()
+        await other.execute("SELECT pg_advisory_unlock(1)")
+        await waiting
+
+
+# When the database was last asked whether it is there.
+_ANSWERS = "SELECT state_change FROM pg_stat_activity WHERE query = 'SELECT 1' AND state = 'idle'"
 
 
 async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, empty_url: str) -> None:

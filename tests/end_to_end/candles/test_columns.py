@@ -2,10 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,118 +13,36 @@ from hypothesis import strategies as st
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
-from backcast.marketdata.v1 import market_data_service_pb2
-from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.candles import VALUE_COLUMNS, Candles
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles
-from services.compute.candles.column_provider import ColumnProvider, Columns
+from services.compute.candles.column_provider import ColumnProvider
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import CandleSource
 from services.domain.errors import Unavailable
-from services.local.stack import LocalStack
-from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import START_S, events_of, import_candles, random_candles
+from tests.end_to_end.candles.columns import (
+    CLOSE,
+    CRYPTOS,
+    HOUR,
+    HOURS,
+    OVERHEAD,
+    _numbers,
+    append,
+    assert_same,
+    brought,
+    known,
+    singly,
+    size,
+)
 from tests.end_to_end.line import Line
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
-
-HOUR = Interval.HOUR_1
-CLOSE = ("close",)
-HOURS = 3_000
-CRYPTOS = 6
-# What a connection, headers and frames take beside the candles.
-OVERHEAD = 10_000
-GB = 10**9
-
-
-_numbers = count()
-
-
-@pytest.fixture
-async def market(data_service: "MarketDataServiceAsyncStub") -> dict[str, Candles]:
-    """Six cryptos of this test alone, as they are stored."""
-    market = {f"COL{next(_numbers)}USDT": random_candles(number + 300, HOURS) for number in range(CRYPTOS)}
-    for symbol, candles in market.items():
-        await import_candles(data_service, symbol, candles)
-    return market
-
-
-@pytest.fixture
-async def line(stack: LocalStack) -> AsyncIterator[Line]:
-    async with Line(stack.data_address) as line:
-        yield line
-
-
-@pytest.fixture
-async def source(line: Line) -> AsyncIterator[CandleSource]:
-    async with open_channel(line.address) as channel:
-        yield CandleSource(MarketDataServiceStub(channel))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> ColumnFiles:
-    return ColumnFiles(tmp_path / "columns", 1.0)
-
-
-@pytest.fixture
-def supply(files: ColumnFiles, source: CandleSource) -> ColumnProvider:
-    return ColumnProvider(files, source)
-
-
-async def known(data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]) -> list[DataVersion]:
-    """Return the versions of the cryptos that the gateway would send to compute now."""
-    request = market_data_service_pb2.ListCryptosRequest(symbols=market)
-    cryptos = (await data_service.ListCryptos(request)).cryptos
-    return [DataVersion(crypto.symbol, crypto.fingerprint) for crypto in cryptos]
-
-
-async def singly(
-    groups: AsyncGenerator[list[tuple[DataVersion, Columns]]],
-) -> AsyncGenerator[tuple[DataVersion, Columns]]:
-    """Yield one crypto after the other."""
-    async with aclosing(groups):
-        async for group in groups:
-            for one in group:
-                yield one
-
-
-async def brought(
-    supply: ColumnProvider,
-    cryptos: list[DataVersion],
-    columns: tuple[str, ...] = CLOSE,
-    interval: Interval = HOUR,
-    since_s: int = EARLIEST_S,
-) -> dict[str, Candles | Exception]:
-    """Return each crypto's columns as a worker would map them, or why there are none."""
-    return {
-        data.symbol: stored if isinstance(stored, Exception) else stored.map().candles
-        async for data, stored in singly(supply.columns(cryptos, interval, columns, since_s))
-    }
-
-
-def assert_same(
-    found: dict[str, Candles | Exception], market: dict[str, Candles], columns: tuple[str, ...] = CLOSE
-) -> None:
-    assert sorted(found) == sorted(market)
-    for symbol, candles in found.items():
-        for column in ("open_time_s", *columns):
-            assert getattr(candles, column).tobytes() == getattr(market[symbol], column).tobytes()
-
-
-async def append(
-    data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles], symbol: str, hours: int = 1
-) -> None:
-    """Store candles after a crypto's last one."""
-    start_s = int(market[symbol].open_time_s[-1]) + 3600
-    candles = random_candles(len(market[symbol]), hours, start_s)
-    await import_candles(data_service, symbol, candles)
-    market[symbol] = Candles.concatenate([market[symbol], candles])
 
 
 async def correct(
@@ -140,11 +56,6 @@ async def correct(
     )
     market[symbol] = replace(candles, close=close)
     await import_candles(data_service, symbol, market[symbol][position : position + 1])
-
-
-def size(*columns: str) -> int:
-    """Return the bytes of some columns and the time of the market at first."""
-    return CRYPTOS * HOURS * 8 * (1 + len(columns))
 
 
 async def test_only_the_columns_asked_for_are_fetched_and_only_once(
@@ -282,64 +193,6 @@ async def test_what_came_before_a_stream_broke_is_kept(
     assert size("close") < line.received < 4 / 3 * size("close") + OVERHEAD
 
 
-async def test_runs_that_need_the_same_fetch_it_once(
-    supply: ColumnProvider, line: Line, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
-) -> None:
-    cryptos = await known(data_service, market)
-    runs = await asyncio.gather(*(brought(supply, part) for part in (cryptos, cryptos[2:], cryptos[::-1])))
-    for run in runs:
-        assert_same(run, {symbol: market[symbol] for symbol in run})
-    assert [len(run) for run in runs] == [6, 4, 6]
-    assert line.received - size("close") < OVERHEAD
-
-
-async def test_a_run_whose_reader_is_slow_holds_nobody_up(
-    supply: ColumnProvider, data_service: "MarketDataServiceAsyncStub", market: dict[str, Candles]
-) -> None:
-    cryptos = await known(data_service, market)
-    async with aclosing(singly(supply.columns(cryptos, HOUR, CLOSE))) as slow:
-        await anext(slow)
-        assert_same(await brought(supply, cryptos), market)
-
-
-@pytest.mark.parametrize("left", ["the one that fetches", "the one that waits"])
-async def test_a_run_that_is_left_breaks_no_other(
-    supply: ColumnProvider,
-    line: Line,
-    data_service: "MarketDataServiceAsyncStub",
-    market: dict[str, Candles],
-    left: str,
-) -> None:
-    cryptos = await known(data_service, market)
-    line.hold(after=size("close") // 2)
-    first, second = (singly(supply.columns(cryptos, HOUR, CLOSE)) for _ in range(2))
-    await anext(first)
-    await anext(second)
-    leaving, staying = (first, second) if left == "the one that fetches" else (second, first)
-    await leaving.aclose()
-    line.open()
-    rest = {data.symbol: stored async for data, stored in staying}
-    assert len(rest) == CRYPTOS - 1
-    assert not any(isinstance(stored, Exception) for stored in rest.values())
-    assert_same(await brought(supply, cryptos), market)
-
-
-async def test_the_folder_can_be_deleted_at_any_time(
-    supply: ColumnProvider,
-    tmp_path: Path,
-    data_service: "MarketDataServiceAsyncStub",
-    market: dict[str, Candles],
-) -> None:
-    cryptos = await known(data_service, market)
-    found = set()
-    async for data, stored in singly(supply.columns(cryptos, HOUR, CLOSE)):
-        assert not isinstance(stored, Exception)
-        found.add(data.symbol)
-        shutil.rmtree(tmp_path / "columns", ignore_errors=True)
-    assert found == set(market)
-    assert_same(await brought(supply, cryptos), market)
-
-
 async def test_a_run_that_asks_for_data_of_the_past_gets_the_present(
     supply: ColumnProvider,
     tmp_path: Path,
@@ -376,42 +229,6 @@ async def test_columns_of_different_moments_are_never_mixed(
     for symbol in market:
         await correct(data_service, market, symbol, 10)
     assert_same(await brought(supply, past, ("high", "close")), market, ("high", "close"))
-
-
-async def test_a_run_larger_than_the_folder_may_be_is_complete(
-    source: CandleSource,
-    tmp_path: Path,
-    data_service: "MarketDataServiceAsyncStub",
-    market: dict[str, Candles],
-) -> None:
-    limit = size("close") // 3
-    files = ColumnFiles(tmp_path, limit / GB)
-    supply = ColumnProvider(files, source)
-    cryptos = await known(data_service, market)
-    async with aclosing(singly(supply.columns(cryptos[:4], HOUR, CLOSE))) as run:
-        for _ in cryptos[:4]:
-            await anext(run)
-        other = await brought(supply, cryptos[4:])
-        assert_same(other, {symbol: market[symbol] for symbol in other})
-        assert all(files.stored(data, HOUR, CLOSE).use() for data in cryptos[:4])
-    await brought(supply, cryptos[:1], ("volume",))
-    assert size("close") // 4 < sum(path.stat().st_size for path in tmp_path.iterdir()) <= limit
-
-
-async def test_two_compute_services_share_a_folder(
-    files: ColumnFiles,
-    source: CandleSource,
-    tmp_path: Path,
-    data_service: "MarketDataServiceAsyncStub",
-    market: dict[str, Candles],
-) -> None:
-    supplies = [ColumnProvider(files, source), ColumnProvider(ColumnFiles(tmp_path / "columns", 1.0), source)]
-    for _ in range(2):
-        cryptos = await known(data_service, market)
-        for found in await asyncio.gather(*(brought(supply, cryptos) for supply in supplies)):
-            assert_same(found, market)
-        for symbol in market:
-            await append(data_service, market, symbol)
 
 
 async def test_a_folder_that_cannot_be_written_is_told_for_each_crypto(

@@ -270,6 +270,7 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         {"fetcher": "", "exchanges": ["binance", NO_SYMBOL]},
         {"fetcher", "exchanges[1]"},
     ),
+    "FetchService.ReleaseFetch": ({"fetcher": ""}, {"fetcher"}),
     "FetchService.RecordFetch": (
         {
             **{"fetchId": JUNK, "fetcher": "x" * 129, "doneSymbols": ["BTCUSDT", NO_SYMBOL]},

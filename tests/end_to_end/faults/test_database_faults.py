@@ -13,12 +13,12 @@ import asyncpg
 import grpc
 import psutil
 import pytest
-from google.rpc import code_pb2
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import ErrorReason
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.rsi import Rsi
 from services.compute.candles.source import CandleSource
@@ -29,6 +29,7 @@ from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of, import_candles, random_candles
+from tests.error_info import ErrorOfPrograms, error_info
 from tests.waiting import LIMIT_S, until
 
 if TYPE_CHECKING:
@@ -156,8 +157,9 @@ async def test_a_run_amid_it_ends_and_the_next_one_works(beside: Beside, name: s
             # One that was under way, and one that comes now.
             for ended in (await running, await _ended(beside.run())):
                 assert ended
-                assert {code for code, _ in ended} == {code_pb2.UNAVAILABLE}
-                assert {sentence for _, sentence in ended} <= SENTENCES
+                for sentence, told in ended:
+                    assert sentence in SENTENCES
+                    assert told == ("UNAVAILABLE", ErrorReason.DATABASE_UNAVAILABLE, {})
         finally:
             await asyncio.to_thread(fault.undo, beside.server)
     assert (await beside.run())[-1].progress.completed == 6
@@ -193,15 +195,15 @@ async def test_a_data_service_that_stands_still_is_given_up_by_those_who_ask_it(
     assert await fetched() == [crypto.symbol for crypto in await market.cryptos([], None)] == SYMBOLS
 
 
-async def _ended(run: Awaitable[list[pb.RunBacktestsResponse]]) -> list[tuple[int, str]]:
-    """Return the codes and sentences of a run's failures, or of its own end."""
+async def _ended(run: Awaitable[list[pb.RunBacktestsResponse]]) -> list[tuple[str, ErrorOfPrograms]]:
+    """Return what a run's failures, or its own end, say to people and to programs."""
     try:
         events = await run
     except grpc.aio.AioRpcError as error:
-        return [(error.code().value[0], error.details() or "")]
+        return [(error.details() or "", error_info(error))]
     assert events[-1].HasField("summary")
     return [
-        (event.failure.status.code, event.failure.status.message)
+        (event.failure.status.message, error_info(event.failure.status))
         for event in events
         if event.HasField("failure")
     ]

@@ -15,12 +15,14 @@ from redis.asyncio import Redis
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import overdue, unanswered
 from tests.end_to_end.faults.stacks import SYMBOLS, chunks_request, long_run, long_sweep
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import process_at, until_workers_work
+from tests.error_info import error_info
 from tests.waiting import LIMIT_S, until
 
 # The connection is found to be dead, or a deadline passes before that.
@@ -78,7 +80,10 @@ async def test_a_paused_data_service_ends_what_waits_for_candles_with_a_sentence
                 responses = [response async for response in stub.ComputeSweep(request)]
         assert len(responses) == 2
         for response in responses:
-            assert response.failure.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+            assert error_info(response.failure.status) == (
+                *("UNAVAILABLE", ErrorReason.SERVICE_UNAVAILABLE),
+                {"service": "data"},
+            )
             assert response.failure.status.message in SENTENCES
         assert [response.HasField("chunk") async for response in stub.ComputeSweep(request)] == [True, True]
 

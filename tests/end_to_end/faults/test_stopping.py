@@ -17,6 +17,7 @@ from backcast.marketdata.v1 import candle_columns_pb2
 from backcast.marketdata.v1 import market_data_service_pb2 as data_pb
 from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import (
@@ -27,6 +28,7 @@ from tests.end_to_end.faults.stacks import (
 )
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import is_alive, until_workers_work, workers_of
+from tests.error_info import error_info
 from tests.waiting import LIMIT_S, until
 
 
@@ -60,10 +62,10 @@ async def the_rest(call: Any) -> list[Any]:
     return [message async for message in call]
 
 
-async def assert_ends_with_the_sentence(call: Any) -> None:
+async def assert_ends_with_the_sentence(call: Any, service: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as error:
         await the_rest(call)
-    assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert error_info(error.value) == ("UNAVAILABLE", ErrorReason.SERVICE_STOPPING, {"service": service})
     assert error.value.details() == "the service is stopping"
 
 
@@ -129,7 +131,7 @@ async def test_compute_ends_what_takes_longer_than_the_grace_time(
         await until_workers_work(service)
         workers = workers_of(service)
         await terminate(service, channel)
-        await assert_ends_with_the_sentence(call)
+        await assert_ends_with_the_sentence(call, "compute")
         await assert_exit_status_0(service)
         assert not any(map(is_alive, workers))
 
@@ -151,7 +153,7 @@ async def test_the_gateway_ends_what_takes_longer_than_the_grace_time(
         call = BacktestServiceStub(channel).SweepBacktests(long_sweep())
         assert (await anext(aiter(call))).HasField("started")
         await terminate(service, channel)
-        await assert_ends_with_the_sentence(call)
+        await assert_ends_with_the_sentence(call, "gateway")
         await assert_exit_status_0(service)
 
 

@@ -4,17 +4,18 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import grpc
 import psutil
 import pytest
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.faults.stacks import chunks_request
 from tests.end_to_end.one_service import OneService, service_beside
 from tests.end_to_end.processes import cpu_seconds, until_workers_work, workers_of
+from tests.error_info import error_info
 from tests.waiting import until
 
 WORKERS = 2
@@ -123,6 +124,6 @@ async def test_a_task_that_loses_two_workers_fails_and_no_other_does(
         replacement.kill()
         responses = [response async for response in call]
     failed, done = sorted(responses, key=lambda response: response.HasField("chunk"))
-    assert failed.failure.status.code == grpc.StatusCode.UNAVAILABLE.value[0]
+    assert error_info(failed.failure.status) == ("UNAVAILABLE", ErrorReason.WORKER_DIED, {})
     assert failed.failure.status.message == "two workers died while computing this"
     assert done.HasField("chunk")

@@ -16,12 +16,14 @@ from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast_engine.candles import Candles
+from backcast_engine.errors import ErrorReason
 from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.end_to_end.one_service import service_beside
+from tests.error_info import error_info
 from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
@@ -71,7 +73,6 @@ async def refused(call: grpc.aio.UnaryStreamCall[Any, Any]) -> grpc.aio.AioRpcEr
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async with asyncio.timeout(LIMIT_S):
             _ = [event async for event in call]
-    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     return caught.value
 
 
@@ -87,6 +88,7 @@ async def test_too_many_runs_at_once_may_come_again(limited: "BacktestServiceAsy
         assert (await anext(aiter(call))).HasField("started")
     error = await refused(limited.RunBacktests(run_request(1)))
     assert error.details() == "at most 2 runs of anonymous may be under way at once"
+    assert error_info(error) == ("RESOURCE_EXHAUSTED", ErrorReason.TOO_MANY_RUNS, {"limit": "2"})
     assert retry_after_s(error) == 1
     under_way[0].cancel()
     async with asyncio.timeout(LIMIT_S):
@@ -105,20 +107,32 @@ async def test_too_many_backtests_at_once_may_come_again(limited: "BacktestServi
     assert (await anext(aiter(under_way))).started.backtest_count == 5_000
     error = await refused(limited.RunBacktests(run_request(10)))
     assert ": 5,000 are, and this run has 10" in (error.details() or "")
+    told = ("RESOURCE_EXHAUSTED", ErrorReason.TOO_MANY_BACKTESTS, {"limit": "5005"})
+    assert error_info(error) == told
     assert retry_after_s(error) == 1
-    assert (await refused(limited.RunBacktests(run_request(6)))).code()
+    assert error_info(await refused(limited.RunBacktests(run_request(6)))) == told
     under_way.cancel()
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
-    [(run_request(12), "symbols"), (sweep_request(12, 2), "symbols"), (sweep_request(3, 1_700), "ranges")],
+    ("asked", "field", "limit", "requested"),
+    [
+        (run_request(12), "symbols", "10", "12"),
+        (sweep_request(12, 2), "symbols", "10", "12"),
+        (sweep_request(3, 1_700), "ranges", "5000", "5100"),
+    ],
 )
 async def test_a_request_that_is_too_large_names_its_field(
     limited: "BacktestServiceAsyncStub",
     asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest,
     field: str,
+    limit: str,
+    requested: str,
 ) -> None:
     is_run = isinstance(asked, pb.RunBacktestsRequest)
     error = await refused(limited.RunBacktests(asked) if is_run else limited.SweepBacktests(asked))
     assert [violation.field for violation in violations_of(error)] == [field]
+    assert error_info(error) == (
+        *("RESOURCE_EXHAUSTED", ErrorReason.REQUEST_TOO_LARGE),
+        {"limit": limit, "requested": requested},
+    )

@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest, RunPortfolioResponse
-from backcast_engine import Detail, Execution, Window
+from backcast_engine import Detail, Direction, Distance, Execution, VolatilityTarget, Window
 from backcast_engine.candles import Candles
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
-from backcast_engine.portfolio import Portfolio, WeightedStrategy, crypto_orders, run_portfolio
+from backcast_engine.portfolio import Portfolio, PortfolioSize, WeightedStrategy, crypto_orders, run_portfolio
+from backcast_engine.rules import Expression
+from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.strategies.supertrend import Supertrend
 from services.wire.backtests import detail_to
 from services.wire.portfolio_results import portfolio_result_message
 from services.wire.portfolios import portfolio_spec_to
 from tests.candle_making import START_S
+
+if TYPE_CHECKING:
+    from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
+
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
@@ -113,3 +121,25 @@ def without_window(request: RunPortfolioRequest) -> RunPortfolioRequest:
 def costing(slippage_bps: float, **fields: Any) -> Portfolio:
     """Return a portfolio that no other test makes, by its slippage."""
     return replace(PORTFOLIO, execution=Execution(slippage_bps=slippage_bps), **fields)
+
+
+def series(text: str) -> Expression:
+    return parse(text, "rank", Kind.SERIES)
+
+
+EVERYTHING = replace(
+    PORTFOLIO,
+    strategies=(
+        WeightedStrategy(Rsi(oversold=40.0, overbought=60.0), 0.25),
+        WeightedStrategy(Supertrend(), 0.75),
+    ),
+    execution=Execution(
+        direction=Direction.LONG_SHORT,
+        volatility_target=VolatilityTarget(0.5, 24),
+        stop_loss=Distance(atr_multiple=3.0),
+        slippage_bps=2.0,
+        borrow_rate=0.1,
+    ),
+    rank=series("roc(168)"),
+    size=PortfolioSize.EXECUTION,
+)

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 from backcast.backtest.v1 import portfolio_pb2, result_pb2
-from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2, run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2 import (
     CACHE_MODE_BYPASS,
@@ -25,8 +23,8 @@ from backcast_engine import Detail, Distance, Execution
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
@@ -35,7 +33,7 @@ from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expecte
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
-from services.wire.portfolios import portfolio_spec_to
+from tests.end_to_end.operations.observed import Observed
 from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     SYMBOLS,
@@ -44,65 +42,18 @@ from tests.end_to_end.portfolios.accounts import (
     portfolio_request,
     traded,
 )
-from tests.end_to_end.processes import process_at, until_idle, workers_held
+from tests.end_to_end.portfolios.sweeps import Swept, parameter, setting, sweep_request, swept
+from tests.end_to_end.processes import workers_held
 from tests.known_runs import known_run
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceAsyncStub
 
 ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
+
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
+
 RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
-
-
-@pytest.fixture
-async def portfolios(stack: LocalStack) -> "AsyncIterator[PortfolioServiceAsyncStub]":
-    """A client of the gateway."""
-    async with open_channel(stack.gateway_address) as channel:
-        yield PortfolioServiceStub(channel)
-
-
-def parameter(name: str, *values: float | str) -> Any:
-    return {"name": name, "values": values}
-
-
-def setting(name: str, *values: dict[str, Any]) -> Any:
-    return {"name": name, "values": values}
-
-
-def sweep_request(portfolio: Portfolio = PORTFOLIO, **fields: Any) -> pb.SweepPortfoliosRequest:
-    """Return the request of a sweep over portfolios of twelve cryptos, computed anew."""
-    others = {"symbols": SYMBOLS, "cache_mode": CACHE_MODE_BYPASS}
-    ranges = fields.pop("ranges", [])
-    request = pb.SweepPortfoliosRequest(spec=portfolio_spec_to(portfolio), **{**others, **fields})
-    for each in ranges:
-        added = request.ranges.add(name=each["name"])
-        for value in each["values"]:
-            kind = "string_value" if isinstance(value, str) else "number_value"
-            setattr(added.values.add(), kind, value)
-    return request
-
-
-class Swept:
-    """The events of one sweep, which came in the order that the API says."""
-
-    def __init__(self, events: list[pb.SweepPortfoliosResponse]) -> None:
-        kinds = [event.WhichOneof("event") for event in events]
-        self.started = events[0].started
-        self.summary = events[-1].summary
-        self.progress = [event.progress for event in events if event.HasField("progress")]
-        self.best = [event.best for event in events if event.HasField("best")][-1].rows
-        self.rows = [row for event in events for row in event.rows.rows]
-        rows = kinds.count("rows")
-        assert kinds[0] == "started"
-        assert kinds[-rows - 3 :] == ["progress", "best", *["rows"] * rows, "summary"]
-        assert {*kinds[1 : -rows - 3]} <= {"progress", "best"}
-        assert [row.combination for row in self.rows] == list(range(self.started.combination_count))
-
-
-async def swept(gateway: "PortfolioServiceAsyncStub", request: pb.SweepPortfoliosRequest) -> Swept:
-    """Run a sweep to the end."""
-    return Swept([event async for event in gateway.SweepPortfolios(request)])
 
 
 def metrics(portfolio: Portfolio, market: dict[str, Candles]) -> result_pb2.Metrics:
@@ -321,12 +272,13 @@ async def test_the_request_is_told_with_its_defaults(
 
 
 async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
-    portfolios: "PortfolioServiceAsyncStub", stack: LocalStack, market: dict[str, Candles]
+    observed: Observed, market: dict[str, Candles]
 ) -> None:
     request = sweep_request(ranges=[parameter("period", *range(2, 400))], run_id="cancel-portfolio-sweep")
-    async with open_channel(stack.gateway_address) as channel, workers_held(stack):
+    before = await observed.metrics.backtests()
+    async with open_channel(observed.stack.gateway_address) as channel, workers_held(observed.stack):
         runs = RunServiceStub(channel)
-        call = portfolios.SweepPortfolios(request)
+        call = PortfolioServiceStub(channel).SweepPortfolios(request)
         assert (await anext(aiter(call))).started.combination_count == 398
         listed = await known_run(runs, "cancel-portfolio-sweep")
         assert (listed.method, listed.backtest_count) == ("SweepPortfolios", 398 * 12)
@@ -334,95 +286,5 @@ async def test_a_cancelled_sweep_ends_for_its_client_and_frees_the_workers(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             _ = [event async for event in call]
         assert caught.value.code() is grpc.StatusCode.CANCELLED
-    await until_idle(process_at(stack.compute_address))
-
-
-BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "nothing is swept": ({}, ["ranges"]),
-    "a parameter that there is not": ({"ranges": [parameter("lookback", 1)]}, ["ranges[0].name"]),
-    "a value out of range": ({"ranges": [parameter("period", 5, 1)]}, ["ranges[0].values[1]"]),
-    "a name twice": ({"ranges": [parameter("period", 5), parameter("period", 6)]}, ["ranges[1].name"]),
-    "a setting that there is not": (
-        {"portfolio_ranges": [setting("benchmark", {})]},
-        ["portfolio_ranges[0].name"],
-    ),
-    "places": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 0}, {"max_positions": 13})]},
-        [f"portfolio_ranges[0].values[{place}].max_positions" for place in (0, 1)],
-    ),
-    "a value of another setting": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 2, "benchmark": "X"})]},
-        ["portfolio_ranges[0].values[0]"],
-    ),
-    "the same value twice": (
-        {"portfolio_ranges": [setting("max_positions", {"max_positions": 2}, {"max_positions": 2})]},
-        ["portfolio_ranges[0].values[1]"],
-    ),
-    "rebalancing without a step": (
-        {"portfolio_ranges": [setting("rebalancing", {"rebalancing": {}})]},
-        ["portfolio_ranges[0].values[0].rebalancing.every"],
-    ),
-    "the execution": (
-        {"execution_ranges": [setting("stop_loss", {"stop_loss": {"fraction": 2}})]},
-        ["execution_ranges[0].values[0].stop_loss.fraction"],
-    ),
-    "more": (
-        {
-            "ranges": [parameter("period", 5)],
-            **{"split": 1.5, "best_count": -1, "min_trades": -1, "metric": 99, "run_id": "?"},
-        },
-        ["best_count", "metric", "min_trades", "run_id", "split"],
-    ),
-}
-
-
-@pytest.mark.parametrize(("changes", "fields"), BAD.values(), ids=BAD)
-async def test_each_bad_field_of_a_sweep_is_named_before_anything_is_computed(
-    portfolios: "PortfolioServiceAsyncStub",
-    market: dict[str, Candles],
-    changes: dict[str, Any],
-    fields: list[str],
-) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await swept(portfolios, sweep_request(**changes))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert sorted(violation.field for violation in violations_of(caught.value)) == fields
-
-
-@pytest.mark.parametrize(
-    ("entry", "rank", "names", "fields"),
-    [
-        ("rsi({n}) < 30", "roc({m})", ["n"], ["spec.rank"]),
-        ("rsi({n}) < 30", "roc(5)", [], ["ranges", "spec.strategies[0].strategy.rules.entry"]),
-        ("rsi(5) < 30", "roc({m})", ["n"], ["ranges[0].name", "spec.rank"]),
-        (
-            "rsi({n}) < close@NOPEUSDT",
-            "roc(5)",
-            ["n"],
-            ["spec.strategies[0].strategy.rules.entry.arguments[1].symbol"],
-        ),
-        ("rsi({n}) < 30", "close > {n}", ["n"], ["spec.rank"]),
-        (
-            "rsi({n}) < sma(5)@1h",
-            "roc(5)@1h",
-            ["n"],
-            ["spec.rank.interval", "spec.strategies[0].strategy.rules.entry.arguments[1].interval"],
-        ),
-    ],
-)
-async def test_what_is_wrong_with_placeholders_is_named(
-    portfolios: "PortfolioServiceAsyncStub",
-    market: dict[str, Candles],
-    entry: str,
-    rank: str,
-    names: list[str],
-    fields: list[str],
-) -> None:
-    portfolio = replace(
-        PORTFOLIO,
-        strategies=(WeightedStrategy(CustomRules(parse(entry, "entry"))),),
-        rank=parse(rank, "rank", Kind.CONDITION if ">" in rank else Kind.SERIES),
-    )
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await swept(portfolios, sweep_request(portfolio, ranges=[parameter(name, 5, 6) for name in names]))
-    assert sorted(violation.field for violation in violations_of(caught.value)) == fields
+    await observed.metrics.until_nobody_works()
+    assert await observed.metrics.backtests() == before

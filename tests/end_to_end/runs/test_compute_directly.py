@@ -1,19 +1,23 @@
 """The compute service, called without the gateway: invalid requests are refused, and errors name a field."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.protobuf.json_format import ParseDict
-from google.rpc.code_pb2 import NOT_FOUND
 
 from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.compute_service_pb2_grpc import ComputeServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from tests.candle_making import START_S, import_candles, random_candles
+from tests.end_to_end.one_service import service_beside
+from tests.error_info import error_info
+from tests.folders import new_folder
 from tests.requests import with_spec
 
 if TYPE_CHECKING:
@@ -56,10 +60,27 @@ async def test_a_crypto_that_is_gone_does_not_keep_the_others_from_their_results
     responses = [response async for response in compute.ComputeBacktests(request)]
     failures = [failure for response in responses for failure in response.failures]
     assert [result.symbol for response in responses for result in response.results] == [there]
-    assert {failure.symbol: failure.status.code for failure in failures} == {
-        "AGONEUSDT": NOT_FOUND,
-        "ZGONEUSDT": NOT_FOUND,
-    }
+    assert sorted(failure.symbol for failure in failures) == ["AGONEUSDT", "ZGONEUSDT"]
+    for failure in failures:
+        assert error_info(failure.status) == ("NOT_FOUND", ErrorReason.NO_CANDLES, {})
+
+
+async def test_a_folder_that_takes_no_candles_is_named(
+    stack: LocalStack, data_service: "MarketDataServiceAsyncStub", short_folder: Path
+) -> None:
+    symbol = "NOFOLDERUSDT"
+    await import_candles(data_service, symbol, random_candles(1, 50))
+    folder = new_folder(short_folder, "no-columns")
+    async with (
+        service_beside(stack, "compute", folder) as service,
+        open_channel(service.address) as channel,
+    ):
+        columns = folder / "columns"
+        columns.touch()
+        call = ComputeServiceStub(channel).ComputeBacktests(backtests(cryptos=[{"symbol": symbol}]))
+        (failure,) = [failure async for response in call for failure in response.failures]
+    assert error_info(failure.status) == ("UNAVAILABLE", ErrorReason.UNAVAILABLE, {})
+    assert str(columns) in failure.status.message
 
 
 @pytest.mark.parametrize("points", [-1, 1, 7, -(2**31)])

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import ErrorInfo
-from grpc_status import rpc_status
 
 from backcast.backtest.v1 import expression_pb2, strategy_pb2
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import rules_description_pb2
 from backcast_engine import STRATEGIES
+from backcast_engine.errors import ErrorReason
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_from, strategy_to
+from tests.error_info import error_info
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -35,14 +35,10 @@ async def refused(
     """Return the violations by their fields, and reason and metadata of the ErrorInfo."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await parsed(gateway, entry, exit_)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    info = ErrorInfo()
-    for detail in rpc_status.from_call(caught.value).details:
-        if detail.Unpack(info):
-            break
-    assert info.domain == "backcast"
+    code, reason, metadata = error_info(caught.value)
+    assert code == "INVALID_ARGUMENT"
     violations = {violation.field: violation.reason for violation in violations_of(caught.value)}
-    return violations, info.reason, dict(info.metadata)
+    return violations, reason, metadata
 
 
 async def test_texts_become_rules_in_canonical_form(gateway: "BacktestServiceAsyncStub") -> None:
@@ -91,7 +87,7 @@ async def test_the_errors_of_both_texts_are_told_with_their_places(
             "entry": "there is no clsoe: did you mean close?",
             "exit": "expected a number, a column, a function or a parenthesis, not the end",
         },
-        "INVALID_RULES",
+        ErrorReason.INVALID_RULES,
         {"entry_start": "17", "entry_length": "5", "exit_start": "7", "exit_length": "1"},
     )
 

@@ -16,12 +16,14 @@ from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast_engine import STRATEGIES
 from backcast_engine.candles import Candles
+from backcast_engine.errors import ErrorReason
 from backcast_engine.strategies.rsi import Rsi
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from services.rpc.status import violations_of
 from services.wire.backtests import strategy_to
 from tests.candle_making import events_of
+from tests.error_info import error_info
 from tests.known_runs import known_run, known_runs
 from tests.requests import with_spec
 
@@ -225,7 +227,7 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     await anext(aiter(call))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [event async for event in events_of(narrow_gateway, slow)]
-    assert caught.value.code() is grpc.StatusCode.ALREADY_EXISTS
+    assert error_info(caught.value) == ("ALREADY_EXISTS", ErrorReason.RUN_ALREADY_EXISTS, {"run_id": "left"})
     call.cancel()
     while (info := await known_run(runs, "left")).state == RUNNING:
         pass
@@ -240,29 +242,42 @@ async def test_a_left_run_is_listed_and_can_be_asked_for_anew(
     assert len([event async for event in events_of(narrow_gateway, slow)]) == 14
 
 
-async def test_a_cancelled_run_ends_for_its_client(
-    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
-) -> None:
-    # Nobody reads, and it is more than fits on the way: it is under way until it is cancelled.
-    sweep = pb.SweepBacktestsRequest(
+def unread_sweep(run_id: str) -> pb.SweepBacktestsRequest:
+    """Return a sweep of more than fits on the way: unread, it is under way until it is cancelled."""
+    return pb.SweepBacktestsRequest(
         spec=BacktestSpec(strategy=strategy_to(Rsi())),
         symbols=list(request().symbols),
         ranges=[
             ParameterRange(name="period", values=[Value(number_value=number) for number in range(2, 2002)])
         ],
         cache_mode=pb.CACHE_MODE_BYPASS,
-        run_id="cancel-me",
+        run_id=run_id,
     )
-    call = gateway.SweepBacktests(sweep)
+
+
+async def test_a_sweep_cannot_be_watched(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.SweepBacktests(unread_sweep("watch-sweep"))
+    assert (await anext(aiter(call))).HasField("started")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await watched(runs, "watch-sweep")
+    assert error_info(caught.value) == ("FAILED_PRECONDITION", ErrorReason.RUN_NOT_WATCHABLE, {})
+    assert caught.value.details() == "SweepBacktests cannot be watched: start it again"
+    call.cancel()
+
+
+async def test_a_cancelled_run_ends_for_its_client(
+    gateway: "BacktestServiceAsyncStub", runs: "RunServiceAsyncStub", market: dict[str, Candles]
+) -> None:
+    call = gateway.SweepBacktests(unread_sweep("cancel-me"))
     assert (await anext(aiter(call))).started.backtest_count == 24_000
     answer = await runs.CancelRun(run_service_pb2.CancelRunRequest(run_id="cancel-me"))
     assert (answer.run.state, answer.run.run_id) == (CANCELLED, "cancel-me")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         _ = [event async for event in call]
-    assert (caught.value.code(), caught.value.details()) == (
-        grpc.StatusCode.CANCELLED,
-        "the run was cancelled",
-    )
+    assert error_info(caught.value) == ("CANCELLED", ErrorReason.RUN_CANCELLED, {})
+    assert caught.value.details() == "the run was cancelled"
     assert "cancel-me" not in {info.run_id for info in await known_runs(runs)}
 
 
@@ -298,7 +313,7 @@ async def test_a_run_that_is_not_there_is_not_found(runs: "RunServiceAsyncStub")
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call
-        assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+        assert error_info(caught.value) == ("NOT_FOUND", ErrorReason.RUN_NOT_FOUND, {"run_id": "nobody"})
         assert "there is no run 'nobody'" in (caught.value.details() or "")
 
 

@@ -17,6 +17,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast.marketdata.v1.market_data_service_pb2 import DeleteCryptoRequest
 from backcast_engine import STRATEGIES, Backtest, Execution, Strategy, Window, WindowSeries, backtest_series
 from backcast_engine.candles import Candles
+from backcast_engine.errors import ErrorReason
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
 from backcast_engine.rules.parse import parse
@@ -28,7 +29,7 @@ from services.rpc.status import violations_of
 from services.wire.backtests import spec_to, strategy_to
 from services.wire.breaks import break_from
 from tests.candle_making import START_S, import_candles, longer_candles, random_candles
-from tests.end_to_end.errors.test_error_reasons import told_by
+from tests.error_info import error_info
 from tests.known_runs import known_run, known_runs
 
 if TYPE_CHECKING:
@@ -208,18 +209,20 @@ async def test_a_bad_request_is_told_by_its_fields(
 @pytest.mark.parametrize(
     ("window", "reason"),
     [
-        (Window(START_S - 7_200, START_S), "NO_CANDLES_IN_WINDOW"),
-        (Window(START_S, START_S + 36_000), "TOO_FEW_CANDLES"),
+        (Window(START_S - 7_200, START_S), ErrorReason.NO_CANDLES_IN_WINDOW),
+        (Window(START_S, START_S + 36_000), ErrorReason.TOO_FEW_CANDLES),
     ],
 )
 async def test_what_has_no_backtest_fails_as_the_backtest_does(
-    gateway: "BacktestServiceAsyncStub", history: History, window: Window, reason: str
+    gateway: "BacktestServiceAsyncStub", history: History, window: Window, reason: ErrorReason
 ) -> None:
     asked = request(Rsi(), window=window)
-    series = await told_by(drawn(gateway, asked))
-    single = pb.RunBacktestRequest(symbol=asked.symbol, spec=asked.spec)
-    assert series == await told_by(gateway.RunBacktest(single))
-    assert series[1] == reason
+    with pytest.raises(grpc.aio.AioRpcError) as series:
+        await drawn(gateway, asked)
+    with pytest.raises(grpc.aio.AioRpcError) as single:
+        await gateway.RunBacktest(pb.RunBacktestRequest(symbol=asked.symbol, spec=asked.spec))
+    assert error_info(series.value) == error_info(single.value)
+    assert error_info(series.value).reason == reason
 
 
 @pytest.fixture

@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
+import grpc
+import pytest
 
+from backcast.backtest.v1 import result_pb2
+from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_service_pb2
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
+from backcast_engine.errors import ErrorReason
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.one_service import service_beside
-from tests.end_to_end.processes import until_idle
+from tests.error_info import error_info
 from tests.known_runs import known_run, known_runs
 from tests.long_run import LONG_SYMBOLS, long_request
 from tests.waiting import until
@@ -27,17 +31,6 @@ async def done(stub: "RunServiceAsyncStub", run_id: str) -> int:
     return (await known_run(stub, run_id)).done_backtest_count
 
 
-async def done_in_the_end(stub: "RunServiceAsyncStub", run_id: str, servers: list[psutil.Process]) -> int:
-    """Return how many results a run has when it has begun and the servers do not work any more."""
-
-    async def has_begun() -> bool:
-        return await done(stub, run_id) > 0
-
-    await until(has_begun)
-    await until_idle(*servers)
-    return await done(stub, run_id)
-
-
 async def test_a_slow_reader_makes_the_run_wait(
     stack: LocalStack, long_market: None, short_folder: Path
 ) -> None:
@@ -46,7 +39,6 @@ async def test_a_slow_reader_makes_the_run_wait(
         service_beside(stack, "gateway", short_folder / "slow", compute_address=compute.address) as gateway,
         open_channel(gateway.address) as channel,
     ):
-        servers = [gateway.process, compute.process]
         stub, runs = BacktestServiceStub(channel), RunServiceStub(channel)
         wanted = long_request()
         # Once at full speed: what is used from then on is the run's.
@@ -57,9 +49,13 @@ async def test_a_slow_reader_makes_the_run_wait(
             wanted.run_id = f"slow-{number}"
             calls.append(stub.RunBacktests(wanted))
             assert (await anext(aiter(calls[-1]))).HasField("started")
+        # A run that was asked for later and is read is complete: so would they be, if they did not wait.
+        # Its results are small, so that it takes no memory itself.
+        wanted.run_id, wanted.detail = "", result_pb2.DETAIL_METRICS
+        assert [event async for event in stub.RunBacktests(wanted)][-1].HasField("summary")
         for number in range(RUNS):
             # What is not computed takes no memory.
-            assert await done_in_the_end(runs, f"slow-{number}", servers) < len(LONG_SYMBOLS) / 2
+            assert 0 < await done(runs, f"slow-{number}") < len(LONG_SYMBOLS) / 2
         memory_after = gateway.process.memory_info().rss + compute.process.memory_info().rss
         # Of each run, 4 MiB of events are kept, and some 15 more are on their way: in gRPC's windows, in
         # sockets, in batches. It is as much where a run is four times as long.
@@ -68,6 +64,29 @@ async def test_a_slow_reader_makes_the_run_wait(
         for call in calls:
             events = [event async for event in call]
             assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
+
+
+async def test_a_watcher_who_wants_more_events_than_are_kept_is_told_which_are(
+    stack: LocalStack, long_market: None
+) -> None:
+    async with open_channel(stack.gateway_address) as channel:
+        runs = RunServiceStub(channel)
+        events = [
+            event async for event in BacktestServiceStub(channel).RunBacktests(long_request("more-than-kept"))
+        ]
+
+        async def watched(after: int) -> list[pb.RunBacktestsResponse]:
+            request = run_service_pb2.WatchRunRequest(run_id="more-than-kept", after_sequence=after)
+            return [answer.event async for answer in runs.WatchRun(request)]
+
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await watched(0)
+        code, reason, metadata = error_info(caught.value)
+        assert (code, reason) == ("NOT_FOUND", ErrorReason.RUN_EVENTS_NOT_KEPT)
+        first_kept = int(metadata.pop("first_kept"))
+        assert not metadata
+        assert 1 < first_kept < len(events)
+        assert await watched(first_kept - 1) == events[first_kept - 1 :]
 
 
 async def test_a_run_whose_reader_forgets_it_gives_its_slot_back_and_goes_on_later(

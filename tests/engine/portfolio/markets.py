@@ -7,7 +7,6 @@ import numpy as np
 from hypothesis import strategies as st
 
 from backcast_engine import BreakRule, Execution, Window
-from backcast_engine.backtest import WindowOrders
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import (
     CryptoOrders,
@@ -20,6 +19,7 @@ from backcast_engine.simulation import NO_COLUMN
 from backcast_engine.strategies import Signals
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
+from backcast_engine.traded_window import WindowOrders
 from tests.engine.inputs import HOUR_S, MONDAY_S, make_candles
 from tests.engine.portfolio.reference import Crypto
 from tests.engine.random_inputs import executions

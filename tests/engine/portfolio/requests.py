@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from backcast_engine import Detail, Execution
-from backcast_engine.backtest import WindowOrders
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import CryptoOrders, Portfolio, WeightedStrategy
 from backcast_engine.simulation import NO_COLUMN
 from backcast_engine.strategies import Signals
 from backcast_engine.strategies.rsi import Rsi
+from backcast_engine.traded_window import WindowOrders
 from tests.engine.inputs import FREE, HOUR_S, MONDAY_S, all_of
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backcast_engine.backtest import WindowOrders
 from backcast_engine.candles import Candles
 from backcast_engine.portfolio import CryptoOrders, run_portfolio
 from backcast_engine.portfolio.timeline import Timeline
 from backcast_engine.strategies import Signals
+from backcast_engine.traded_window import WindowOrders
 from tests.engine.inputs import make_candles
 from tests.engine.portfolio.requests import ordered, portfolio_of
 

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.interval import Interval
 from backcast_engine.rules.check import columns_of_expression, part_fault
-from backcast_engine.rules.functions import FUNCTIONS, Constant, Input, Kind
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.impossible import impossible
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, OtherCandles, walk
+from backcast_engine.rules.signature import Constant, Input, Kind
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 from backcast_engine.rules import Call, Expression
 from backcast_engine.rules.check import columns_of_expression, condition_violations
-from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Function, Kind
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
+from backcast_engine.rules.signature import Constant, Function, Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 
 # They have tests of their own: test_library.py and test_events.py.

@@ -7,8 +7,8 @@ import pytest
 
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import fault_at, parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()

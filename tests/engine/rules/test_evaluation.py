@@ -9,8 +9,9 @@ from hypothesis import event, given, settings
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Call, Evaluation
-from backcast_engine.rules.functions import FUNCTIONS, Input
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import CLOSE, HIGH, OPEN, Column, Number, call
+from backcast_engine.rules.signature import Input
 from backcast_engine.strategies.custom_rules import CustomRules
 from tests.engine import reference
 from tests.engine.inputs import make_candles, real_candles, run
@@ -35,6 +36,7 @@ def values(expression, candles=CLOSES):
     return [None if np.isnan(value) else value for value in Evaluation(candles).series(expression)]
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(candles=histories(Interval.HOUR_1), condition=conditions(4))
 def test_random_conditions_hold_where_the_references_do(candles, condition):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from tests.engine.inputs import make_candles, real_candles
 from tests.engine.random_inputs import histories
 

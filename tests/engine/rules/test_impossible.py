@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
-from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant, Kind
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.impossible import ORDERS, impossible
 from backcast_engine.rules.limits import limits_of
 from backcast_engine.rules.nodes import Call, Number, On, walk
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Constant, Kind
 from tests.engine.inputs import real_candles
 from tests.engine.random_inputs import histories
 from tests.engine.rules.expressions import expressions

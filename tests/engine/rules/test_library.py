@@ -16,10 +16,11 @@ from backcast_engine.indicators.library import Memory
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
 from backcast_engine.rules.check import lookback, warmup
-from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Constant
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.library import described_functions
 from backcast_engine.rules.nodes import CLOSE, OPEN, Call, Column, Number, call
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Constant
 from backcast_engine.strategies.custom_rules import CustomRules
 from tests.engine.inputs import real_candles, run
 from tests.engine.random_inputs import histories

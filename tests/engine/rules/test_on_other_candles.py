@@ -14,9 +14,9 @@ from backcast_engine.rules.check import (
     warmup,
 )
 from backcast_engine.rules.compared import compared_series
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.nodes import CLOSE, OPEN, On, OtherCandles, Rules, call
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
-from backcast_engine.rules.functions import FUNCTIONS, LIBRARY, Kind
+from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
 from backcast_engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import CALLABLE
 
 

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from backcast_engine.parameters import Choices, parameters_of
 from backcast_engine.rules.check import condition_violations
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions, may_hold
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(expressions())
 def test_every_condition_reads_back(expression):

@@ -37,6 +37,14 @@ class DataService:
             "UPDATE feeds SET turn_taken_at = turn_taken_at - INTERVAL '10 minutes' WHERE quote = $1", quote
         )
 
+    async def value(self, query: str) -> object:
+        """Return the one value that a query selects."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
     async def execute(self, statement: str, *values: object) -> None:
         """Execute a statement in the database."""
         connection = await asyncpg.connect(self.database_url)

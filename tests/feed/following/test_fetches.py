@@ -1,88 +1,35 @@
-"""A fetch that is asked for is done by a feed process, and survives its death."""
+"""A fetch that is asked for is done by a feed process."""
 
-import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from threading import Event
+from uuid import UUID
 
 import grpc
 import pytest
 
 from backcast.marketdata.v1 import fetch_service_pb2 as pb
-from backcast.marketdata.v1.fetch_pb2 import Fetch, FetchSpec, FetchState
+from backcast.marketdata.v1.fetch_pb2 import FetchState
 from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from backcast_engine.errors import ErrorReason
 from services.domain.fetch_request import NO_FEED_PROCESS
-from services.feed.client import Client
-from services.feed.fetch_queue import FetchQueue
-from services.feed.fetcher import Fetcher
 from services.imports.candle_writer import write_candles
 from services.rpc.status import violations_of
 from services.wire.candles import timestamp_to
 from tests.candle_making import random_candles
-from tests.feed.feed_process import FeedProcess
+from tests.error_info import error_info
 from tests.feed.fetching import Store
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import START_S, FollowedExchange
+from tests.feed.following.fetches import create, ended, fetcher, found
 from tests.feed.stand_in import HOUR_S, serving
-from tests.folders import new_folder
 from tests.waiting import LIMIT_S, until
-
-ENDED = (FetchState.FETCH_STATE_SUCCEEDED, FetchState.FETCH_STATE_FAILED)
 
 
 @pytest.fixture(autouse=True)
 async def no_feed_processes(data: DataService) -> None:
     """Forget the feed processes and fetches of other tests."""
     await data.execute("TRUNCATE fetchers, fetches")
-
-
-@asynccontextmanager
-async def fetcher(data: DataService, exchange: FollowedExchange, name: str = "one") -> AsyncIterator[None]:
-    """Do fetches in this process, for as long as the context lasts."""
-    async with Client(exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url) as client:
-        fetches = Fetcher(FetchQueue(data.channel, name), [client.exchange.name], lambda _: client, 0.02)
-        task = asyncio.create_task(fetches.run())
-        try:
-            await until(lambda: is_there(data))
-            yield
-            assert not task.done()
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-
-async def is_there(data: DataService) -> bool:
-    """Return whether a feed process takes up fetches."""
-    listed = await FetchServiceStub(data.channel).ListFetches(pb.ListFetchesRequest())
-    return bool(listed.exchanges)
-
-
-async def create(data: DataService, **spec: object) -> str:
-    """Create a fetch from the first hour on; return its id."""
-    asked = FetchSpec(**{"exchange": "binance", "start_time": timestamp_to(START_S), **spec})
-    created = await FetchServiceStub(data.channel).CreateFetch(pb.CreateFetchRequest(spec=asked))
-    return created.fetch.fetch_id
-
-
-async def found(data: DataService, fetch_id: str) -> Fetch:
-    """Return a fetch."""
-    listed = await FetchServiceStub(data.channel).ListFetches(pb.ListFetchesRequest())
-    (fetch,) = (each for each in listed.fetches if each.fetch_id == fetch_id)
-    return fetch
-
-
-async def ended(data: DataService, fetch_id: str) -> Fetch:
-    """Return a fetch when it has ended."""
-
-    async def has_ended() -> bool:
-        return (await found(data, fetch_id)).state in ENDED
-
-    await until(has_ended, 3 * LIMIT_S)
-    return await found(data, fetch_id)
 
 
 async def test_a_fetch_that_is_asked_for_is_done(data: DataService) -> None:
@@ -108,8 +55,16 @@ async def test_a_fetch_that_is_asked_for_is_done(data: DataService) -> None:
 async def test_without_a_feed_process_a_fetch_is_refused(data: DataService) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await create(data, quote="USDT")
-    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert error_info(caught.value) == ("FAILED_PRECONDITION", ErrorReason.REFUSED, {})
     assert caught.value.details() == NO_FEED_PROCESS
+
+
+async def test_a_fetch_that_is_not_there_is_not_found(data: DataService) -> None:
+    fetch_id = str(UUID(int=1))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await FetchServiceStub(data.channel).CancelFetch(pb.CancelFetchRequest(fetch_id=fetch_id))
+    assert error_info(caught.value) == ("NOT_FOUND", ErrorReason.NOT_FOUND, {})
+    assert caught.value.details() == f"there is no fetch {fetch_id}"
 
 
 async def test_what_is_wrong_with_a_fetch_is_named(data: DataService) -> None:
@@ -200,55 +155,3 @@ async def test_a_fetch_that_is_cancelled_stops_asking(data: DataService) -> None
             await ended(data, after)
     assert cancelled.fetch.state == FetchState.FETCH_STATE_CANCELLED
     assert (await found(data, fetch_id)).progress.done_count < 20
-
-
-async def test_another_process_goes_on_with_the_fetch_of_one_that_was_killed(
-    data: DataService, short_folder: Path
-) -> None:
-    exchange = FollowedExchange(*(f"A{number:02}" for number in range(20)))
-    folder = new_folder(short_folder, "fetches")
-    store = Store(MarketDataServiceStub(data.channel), "binance")
-
-    def feed(name: str) -> FeedProcess:
-        settings = {"exchange": "binance", "quote": exchange.quote, "url": exchange.stand_in.base_url}
-        return FeedProcess(data.address, folder / name, **settings)
-
-    with serving(exchange.stand_in):
-        killed = feed("killed")
-        try:
-            await killed.record(event="round")
-            # The fetch has all of it to do.
-            await data.execute("DELETE FROM cryptos")
-            last, go_on = len(exchange.stand_in.asked) + 12, Event()
-
-            def hold(number: int) -> None:
-                if number >= last:
-                    go_on.wait(LIMIT_S)
-
-            exchange.stand_in.on_request = hold
-            fetch_id = await create(data, quote=exchange.quote)
-
-            async def some_are_done() -> bool:
-                return (await found(data, fetch_id)).progress.done_count > 0
-
-            await until(some_are_done, 3 * LIMIT_S)
-            killed.kill()
-            await until(killed.has_ended, 3 * LIMIT_S)
-            exchange.stand_in.on_request = None
-            go_on.set()
-        finally:
-            killed.process.stop(10)
-        broken_off = await found(data, fetch_id)
-        assert broken_off.state == FetchState.FETCH_STATE_RUNNING
-        assert 0 < broken_off.progress.done_count < 20
-        await data.execute("UPDATE fetches SET leased_until = now()")
-        going_on = feed("going on")
-        try:
-            fetch = await ended(data, fetch_id)
-        finally:
-            going_on.process.stop(10)
-    assert (fetch.state, fetch.progress.crypto_count, fetch.progress.done_count) == (
-        *(FetchState.FETCH_STATE_SUCCEEDED, 20, 20),
-    )
-    for symbol in exchange.symbols:
-        assert await exchange.is_stored(store, symbol, 0, 100)

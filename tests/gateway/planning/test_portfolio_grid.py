@@ -9,8 +9,8 @@ import pytest
 from backcast_engine import Distance, Execution
 from backcast_engine.errors import InvalidInput
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import parse
+from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi

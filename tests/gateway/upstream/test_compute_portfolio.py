@@ -12,7 +12,7 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1 import compute_service_pb2_grpc
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import Execution, Window
-from backcast_engine.errors import ErrorReason, Refused
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, Refused, Violation
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, WeightedStrategy
 from backcast_engine.strategies.rsi import Rsi
@@ -92,9 +92,14 @@ async def test_a_result_that_broke_off_is_asked_for_again_and_comes_whole(
             "C: the data service does not answer", reason=ErrorReason.SERVICE_UNAVAILABLE, service="data"
         ),
         Refused("too extreme", reason=ErrorReason.PRICES_OUT_OF_RANGE),
+        InvalidInput(
+            Violation("spec.legs[0].strategy", "is no condition"),
+            reason=ErrorReason.INVALID_RULES,
+            entry_start="4",
+        ),
     ],
 )
-def test_an_error_passes_through_a_failure_as_it_is(error: Unavailable | Refused) -> None:
+def test_an_error_passes_through_a_failure_as_it_is(error: BackcastError) -> None:
     same = error_of_status(status_of(error))
     assert type(same) is type(error)
     assert (str(same), same.reason, same.metadata) == (str(error), error.reason, error.metadata)

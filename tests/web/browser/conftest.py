@@ -1,26 +1,31 @@
 """A real browser, and the page in it."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from services.web.page_files import PageFiles
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
+from tests.web.browser.crypto import BACKTEST, BREAK, GAP, HOURS, WITH_BREAK, WITH_GAP, until_drawn
 from tests.web.browser.tab import Tab, opened
+
+if TYPE_CHECKING:
+    from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
+import os
+import shutil
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 CHROMIUM = os.environ.get("BACKCAST_TEST_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 SYMBOLS = [f"TAB{number:02}USDT" for number in range(24)]
-HOURS = 24 * 100
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +65,27 @@ async def tab(browser: Browser, web_process: OneService, cryptos: list[str]) -> 
     """A tab of the page; its test fails if the page writes to the console or asks anybody else."""
     async with opened(browser, web_process.address) as tab:
         yield tab
+
+
+@pytest.fixture(scope="module")
+async def odd_cryptos(data_service: "MarketDataServiceAsyncStub") -> None:
+    """A crypto without candles for half a day, and one that was redenominated."""
+    candles = random_candles(71, HOURS)
+    kept = np.delete(np.arange(HOURS), GAP)
+    await import_candles(data_service, WITH_GAP, candles.at(kept))
+    candles = random_candles(72, HOURS)
+    factor = np.where(np.arange(HOURS) < BREAK, 1.0, 1000.0)
+    columns = {name: getattr(candles, name) * factor for name in ("open", "high", "low", "close")}
+    # The candle after the break opens where the new prices are.
+    columns["open"][BREAK] = columns["close"][BREAK]
+    broken = Candles(open_time_s=candles.open_time_s, volume=candles.volume, **columns)
+    await import_candles(data_service, WITH_BREAK, broken)
+
+
+@pytest.fixture
+async def crypto(tab: Tab) -> AsyncIterator[str]:
+    """The first crypto of the tests of the page, whose view is shown with its chart."""
+    symbol = "TAB00USDT"
+    await tab.show("/crypto", symbol=symbol, **BACKTEST)
+    await until_drawn(tab)
+    yield symbol

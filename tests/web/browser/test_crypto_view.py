@@ -1,99 +1,37 @@
 """The view of one crypto: its chart and its trades, what is derived from the curve, and the verification."""
 
-import csv
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 from playwright.async_api import Locator, Route, expect
 
-from backcast.backtest.v1.execution_pb2 import FILL_TIME_SAME_CLOSE, FillTime
-from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, BacktestResult
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast_engine.candles import Candles
 from tests import waiting
 from tests.candle_making import START_S, import_candles, random_candles
+from tests.web.browser.crypto import (
+    BACKTEST,
+    HOURS,
+    WITH_BREAK,
+    WITH_GAP,
+    result_of,
+    saved,
+    until_drawn,
+    written,
+)
 from tests.web.browser.tab import Tab
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-HOURS = 24 * 100
-GAP = slice(1000, 1012)
-BREAK = 1500
-WITH_GAP, WITH_BREAK = "GAPPYUSDT", "BROKENUSDT"
-BACKTEST = {"strategy": "ma_cross", "p.fast": "5", "p.slow": "20", "start": "2024-01-01", "end": "2024-04-10"}
-
-
-@pytest.fixture(scope="module")
-async def odd_cryptos(data_service: "MarketDataServiceAsyncStub") -> None:
-    """A crypto without candles for half a day, and one that was redenominated."""
-    candles = random_candles(71, HOURS)
-    kept = np.delete(np.arange(HOURS), GAP)
-    await import_candles(data_service, WITH_GAP, candles.at(kept))
-    candles = random_candles(72, HOURS)
-    factor = np.where(np.arange(HOURS) < BREAK, 1.0, 1000.0)
-    columns = {name: getattr(candles, name) * factor for name in ("open", "high", "low", "close")}
-    # The candle after the break opens where the new prices are.
-    columns["open"][BREAK] = columns["close"][BREAK]
-    broken = Candles(open_time_s=candles.open_time_s, volume=candles.volume, **columns)
-    await import_candles(data_service, WITH_BREAK, broken)
-
-
-@pytest.fixture
-async def crypto(tab: Tab) -> AsyncIterator[str]:
-    """The first crypto of the tests of the page, whose view is shown with its chart."""
-    symbol = "TAB00USDT"
-    await tab.show("/crypto", symbol=symbol, **BACKTEST)
-    await until_drawn(tab)
-    yield symbol
-
-
-async def until_drawn(tab: Tab) -> None:
-    """Wait until the chart is there."""
-    await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
-
 
 def trades(tab: Tab) -> Locator:
     """Return the drawn rows of the list of trades."""
     return tab.page.get_by_role("grid", name="Trades").locator(".grid-row:not(.grid-head)")
-
-
-async def result_of(
-    gateway: "BacktestServiceAsyncStub", symbol: str, fill_time: FillTime.ValueType | None = None
-) -> BacktestResult:
-    """Return what the view shows, from the gateway itself."""
-    request = pb.RunBacktestRequest(symbol=symbol, detail=DETAIL_EQUITY)
-    request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = 5, 20
-    request.spec.start_time.FromSeconds(START_S)
-    request.spec.end_time.FromSeconds(START_S + 3600 * HOURS)
-    if fill_time is not None:
-        request.spec.execution.fill_time = fill_time
-    response = await gateway.RunBacktest(request)
-    assert not response.next_page_token
-    return response.result
-
-
-def written(time_s: int) -> str:
-    """Return a time as the page writes it."""
-    text = f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M}"
-    return text.removesuffix(" 00:00")
-
-
-async def saved(tab: Tab, button: str, folder: Path) -> list[dict[str, str]]:
-    """Return the rows of the CSV file that a button saves."""
-    async with tab.page.expect_download() as download:
-        await tab.button(button).click()
-    path = folder / "saved.csv"
-    await (await download.value).save_as(path)
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 async def test_a_row_of_a_run_opens_its_crypto_and_leads_back(tab: Tab, cryptos: list[str]) -> None:
@@ -185,98 +123,6 @@ async def test_the_trades_are_saved_with_all_their_digits(
     assert [datetime.fromisoformat(row["entry_time"]).timestamp() for row in rows] == [
         trade.entry_time.seconds for trade in result.trades
     ]
-
-
-@pytest.mark.parametrize("fill", [None, "same-close"])
-async def test_the_equity_of_holding_ends_at_the_return_of_holding(
-    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub", tmp_path: Path, fill: str | None
-) -> None:
-    if fill is not None:
-        await tab.show("/crypto", symbol=crypto, fill=fill, **BACKTEST)
-        await until_drawn(tab)
-    result = await result_of(gateway, crypto, FILL_TIME_SAME_CLOSE if fill else None)
-    rows = await saved(tab, "Equity as CSV", tmp_path)
-    assert [float(row["equity"]) for row in rows] == list(result.equity_curve.equity)
-    holding = float(rows[-1]["buy_and_hold_equity"])
-    assert holding == pytest.approx(10_000 * (1 + result.metrics.buy_and_hold_return), rel=1e-12)
-
-
-async def test_the_equity_of_holding_is_compounded_over_the_parts_between_breaks(
-    tab: Tab, odd_cryptos: None, gateway: "BacktestServiceAsyncStub", tmp_path: Path
-) -> None:
-    await tab.show("/crypto", symbol=WITH_BREAK, **BACKTEST)
-    await until_drawn(tab)
-    result = await result_of(gateway, WITH_BREAK)
-    assert len(result.breaks) == 1
-    rows = await saved(tab, "Equity as CSV", tmp_path)
-    holding = float(rows[-1]["buy_and_hold_equity"])
-    assert holding == pytest.approx(10_000 * (1 + result.metrics.buy_and_hold_return), rel=1e-12)
-
-
-async def test_the_worst_drawdowns_are_those_of_the_curve(
-    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
-) -> None:
-    result = await result_of(gateway, crypto)
-    expected = worst_drawdowns(result)
-    assert len(expected) > 2
-    assert expected[0][0] == pytest.approx(result.metrics.max_drawdown)
-    await shows_drawdowns(tab, expected)
-
-
-async def test_a_drawdown_from_the_initial_capital_begins_at_the_last_close_with_it(
-    tab: Tab, cryptos: list[str], gateway: "BacktestServiceAsyncStub"
-) -> None:
-    # One whose first trade loses, some time after the window's start.
-    for symbol in cryptos:
-        result = await result_of(gateway, symbol)
-        expected = worst_drawdowns(result)
-        equity = dict(zip(result.equity_curve.open_time_s, result.equity_curve.equity, strict=True))
-        if any(equity[peak] == 10_000 and peak > START_S for _, peak, _, _ in expected):
-            break
-    else:
-        pytest.fail("no crypto has a drawdown from the initial capital among its worst")
-    await tab.show("/crypto", symbol=symbol, **BACKTEST)
-    await shows_drawdowns(tab, expected)
-
-
-async def shows_drawdowns(tab: Tab, expected: list[tuple[float, int, int, int | None]]) -> None:
-    """Fail unless the view lists these drawdowns, in their order."""
-    rows = tab.page.get_by_role("region", name="Worst drawdowns", exact=True).locator("tbody tr")
-    await expect(rows).to_have_count(len(expected))
-    for row, (depth, peak, trough, recovered) in enumerate(expected):
-        cells = await rows.nth(row).get_by_role("cell").all_inner_texts()
-        assert cells[:3] == [f"{100 * depth:.1f} %", written(peak), written(trough)]
-        assert cells[3] == ("not yet" if recovered is None else written(recovered))
-
-
-def worst_drawdowns(result: BacktestResult) -> list[tuple[float, int, int, int | None]]:
-    """Return the ten deepest drawdowns of a result."""
-    return drawdowns(list(result.equity_curve.open_time_s), list(result.equity_curve.equity))[:10]
-
-
-def drawdowns(times: list[int], equity: list[float]) -> list[tuple[float, int, int, int | None]]:
-    """Return depth, peak, lowest close and recovery of each drawdown, deepest first, from all peaks."""
-    values, moments = [10_000.0, *equity], [times[0], *times]
-    peaks = [index for index, value in enumerate(values) if value >= max(values[: index + 1])]
-    found = []
-    for peak, until in pairwise([*peaks, len(values)]):
-        if low := values[peak + 1 : until]:
-            trough = peak + 1 + low.index(min(low))
-            recovered = moments[until] if until < len(values) else None
-            found.append(
-                ((values[peak] - values[trough]) / values[peak], moments[peak], moments[trough], recovered)
-            )
-    return sorted(found, key=lambda drawdown: -drawdown[0])
-
-
-async def test_months_are_shown_with_the_return_of_the_year(
-    tab: Tab, crypto: str, gateway: "BacktestServiceAsyncStub"
-) -> None:
-    result = await result_of(gateway, crypto)
-    cells = await tab.page.locator(".months tbody td").all_inner_texts()
-    figures = [f"{100 * month.return_fraction:+.1f}".replace("-", "−") for month in result.monthly_returns]
-    assert cells[: len(figures)] == figures
-    assert cells[-1] == f"{100 * result.metrics.total_return:+.1f}".replace("-", "−")
 
 
 async def test_the_series_of_the_strategy_are_in_the_chart(tab: Tab, crypto: str) -> None:

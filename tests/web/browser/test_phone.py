@@ -4,8 +4,8 @@ import re
 
 from playwright.async_api import expect
 
+from tests.web.browser.crypto import until_drawn
 from tests.web.browser.tab import Tab
-from tests.web.browser.test_crypto_view import until_drawn
 
 # What lies beyond the edge of the screen and in no part that scrolls. What lies wholly left of it is for the
 # keyboard and for screen readers.

@@ -16,7 +16,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import RunFailure, RunSummary
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
-from tests.end_to_end.processes import compute_workers, until_idle, workers_held
+from tests.end_to_end.processes import workers_held
 from tests.waiting import until
 from tests.web.browser.tab import Tab, held_run
 
@@ -108,7 +108,6 @@ async def test_cancelling_a_run_ends_it_for_the_gateway_too(
         await expect(tab.button("Cancel")).to_be_disabled()
         await tab.page.get_by_role("link", name="Runs", exact=True).click()
         await expect(tab.page.locator(".runs tbody tr").first).to_contain_text("cancelled")
-    await until_idle(*compute_workers(stack))
 
 
 async def test_a_heading_sorts_the_best_first_then_the_worst_then_as_results_arrived(

@@ -19,8 +19,8 @@ from rich.console import Console
 from services.cli.commands.sample import write_sample_market
 from services.local.sample_market import CRYPTO_COUNT
 from services.local.stack import LocalStack, StackSettings
+from tests.web.browser.crypto import until_drawn
 from tests.web.browser.tab import Tab, opened
-from tests.web.browser.test_crypto_view import until_drawn
 
 FOLDER = os.environ.get("BACKCAST_TEST_SCREENSHOTS", "")
 MOST_BYTES = 120_000
@@ -81,6 +81,15 @@ async def test_two_runs_compared(tab: Tab) -> None:
     await expect(tab.says(re.compile("^In the total return, B is"))).to_be_visible()
     await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
     await save(tab, "compare")
+
+
+async def test_a_portfolio(tab: Tab) -> None:
+    await tab.page.emulate_media(color_scheme="dark")
+    await tab.show("/portfolio", strategy="rsi", interval="4h", positions="10", rank="roc(42)")
+    await tab.button("Run").click()
+    await expect(tab.page.locator(".chart-host canvas").first).to_be_visible()
+    await expect(tab.says(re.compile("The portfolio has completed"))).to_be_attached()
+    await save(tab, "portfolio")
 
 
 async def test_the_runs_of_everybody(tab: Tab) -> None:

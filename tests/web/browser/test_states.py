@@ -22,7 +22,7 @@ from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import service_beside
 from tests.end_to_end.processes import workers_held
 from tests.security.secured import entry
-from tests.web.browser.conftest import HOURS
+from tests.web.browser.crypto import HOURS
 from tests.web.browser.own_page import own_page
 from tests.web.browser.tab import Tab, opened
 from tests.web.browser.test_compare_view import add, cryptos_of, figure, side

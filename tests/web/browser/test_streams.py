@@ -9,9 +9,9 @@ from playwright.async_api import expect
 
 from services.local.stack import LocalStack
 from tests.end_to_end.processes import workers_held
+from tests.web.browser.crypto import until_drawn
 from tests.web.browser.tab import Tab, calls_of
 from tests.web.browser.test_compare_view import add, figure, side
-from tests.web.browser.test_crypto_view import until_drawn
 
 RUN = {"strategy": "ma_cross", "p.fast": "6", "p.slow": "41"}
 

@@ -16,7 +16,7 @@ from backcast.gateway.v1.sweep_pb2 import SweepRow
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
 from tests.candle_making import import_candles, random_candles
-from tests.end_to_end.processes import compute_workers, until_idle, workers_held
+from tests.end_to_end.processes import workers_held
 from tests.web.browser.tab import Tab, calls_of
 from tests.web.browser.test_accessibility import serious
 
@@ -130,7 +130,6 @@ async def test_cancelling_a_sweep_ends_it_for_the_gateway_too(
         assert "run=" not in tab.page.url
         await tab.page.get_by_role("link", name="Runs", exact=True).click()
         await expect(tab.says(re.compile("^0 runs under way"))).to_be_visible()
-    await until_idle(*compute_workers(stack))
 
 
 async def test_a_row_of_the_table_opens_its_combination_in_the_view_run(tab: Tab, cryptos: list[str]) -> None:

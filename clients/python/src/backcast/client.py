@@ -33,8 +33,6 @@ from backcast.requests import (
     rules_strategy,
     run_request,
     series_request,
-    sweep_request,
-    swept_settings,
     weighted_strategies,
 )
 from backcast.run import Run
@@ -42,6 +40,7 @@ from backcast.run_log import RunLog
 from backcast.strategies import Rules, Strategy
 from backcast.sweep import Sweep
 from backcast.sweep_log import SweepLog
+from backcast.sweep_request import sweep_request, swept_settings
 
 
 def connect(

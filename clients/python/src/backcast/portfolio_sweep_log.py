@@ -10,6 +10,7 @@ from backcast.backtest.v1.expression_pb2 import Expression
 from backcast.backtest.v1.result_pb2 import Metric
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.errors import BackcastError, InvalidRequestError
+from backcast.fields import set_choice, set_fraction, set_whole
 from backcast.gateway.v1.portfolio_sweep_pb2 import (
     PortfolioRange,
     SweepPortfoliosRequest,
@@ -24,20 +25,11 @@ from backcast.options import (
     check_names,
 )
 from backcast.quantities import Number
-from backcast.requests import (
-    WeightedMessages,
-    portfolio_request,
-    range_values,
-    set_choice,
-    set_execution_ranges,
-    set_fraction,
-    set_whole,
-    swept_settings,
-    value_message,
-)
+from backcast.requests import WeightedMessages, portfolio_request
 from backcast.result import metric_rows
 from backcast.run_log import Progress
 from backcast.sweep_log import of_ranges
+from backcast.sweep_request import range_values, set_execution_ranges, swept_settings, value_message
 
 # The options of the portfolio itself that can have several values, and the API's names.
 _OWN = {"max_positions": "max_positions", "rank": "rank", "rebalance_every": "rebalancing"}

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backcast_engine.backtest import TradedWindow, WindowOrders
 from backcast_engine.candles import Candles, PriceColumn
 from backcast_engine.history import History
 from backcast_engine.portfolio.request import Portfolio
 from backcast_engine.simulation import NO_COLUMN
+from backcast_engine.traded_window import TradedWindow, WindowOrders
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from backcast_engine.backtest import Backtest, columns_of
+from backcast_engine.backtest import Backtest
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import Violation
 from backcast_engine.execution import Execution
 from backcast_engine.interval import Interval
+from backcast_engine.needs import columns_of
 from backcast_engine.results import Detail, Window
 from backcast_engine.rules import Expression, OtherCandles
 from backcast_engine.rules.check import (

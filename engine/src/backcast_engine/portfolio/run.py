@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine.backtest import metrics_of
 from backcast_engine.candles import PriceColumn, open_close_candles
 from backcast_engine.curves import equity_curve, monthly_returns
 from backcast_engine.errors import ErrorReason, InvalidInput, NotFound
@@ -30,6 +29,7 @@ from backcast_engine.portfolio.results import (
 from backcast_engine.portfolio.timeline import Timeline
 from backcast_engine.results import Detail, ExitReason, Metrics
 from backcast_engine.simulation import NO_COLUMN, Simulation
+from backcast_engine.traded_window import metrics_of
 from backcast_engine.trades import trade_records
 
 

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES, constant_fault, input_fault
-from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.habits import WINDOWED
 from backcast_engine.rules.impossible import impossible
 from backcast_engine.rules.line_parts import Given, LineFault, Part, span
@@ -16,6 +16,7 @@ from backcast_engine.rules.nodes import (
     is_number_of_sweep,
     shared_call,
 )
+from backcast_engine.rules.signature import Constant, Function, Input, Kind
 from backcast_engine.rules.text import signature
 
 

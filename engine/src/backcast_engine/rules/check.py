@@ -7,7 +7,7 @@ from itertools import islice
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import Violation
 from backcast_engine.interval import Interval
-from backcast_engine.rules.functions import FUNCTIONS, Constant, Function, Input, Kind
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import (
     Call,
     Column,
@@ -20,6 +20,7 @@ from backcast_engine.rules.nodes import (
     on_other_candles,
     walk,
 )
+from backcast_engine.rules.signature import Constant, Function, Input, Kind
 
 MAX_NODES = 200
 MAX_DEPTH = 32

@@ -14,8 +14,9 @@ from backcast_engine.candles import Candles
 from backcast_engine.indicators.library import LibraryFunction
 from backcast_engine.rules.check import constants_of, lookback, varies
 from backcast_engine.rules.evaluation import Evaluation
-from backcast_engine.rules.functions import FUNCTIONS, Kind
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, On, Rules, call, shared_call
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import place_text, text
 
 PRICE_PANE = 0

@@ -20,11 +20,12 @@ from backcast_engine.indicators.offset import offset
 from backcast_engine.indicators.stochastic import place
 from backcast_engine.rules.check import constants_of
 from backcast_engine.rules.exact import PLACE, ExactValues, decided_by_rounding, in_basic_functions
-from backcast_engine.rules.functions import FUNCTIONS, Kind, parts_of
+from backcast_engine.rules.functions import FUNCTIONS, parts_of
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, call, shared_call
 from backcast_engine.rules.ratios import Positions, Ratios
 from backcast_engine.rules.rounding import Accuracy, Bounds, Rounding, positions_within
 from backcast_engine.rules.seen import SeenCandles
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.ticks import WindowedTicks
 
 Flags = NDArray[np.bool_]

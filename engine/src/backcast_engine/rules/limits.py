@@ -5,8 +5,9 @@ from functools import lru_cache
 from math import inf
 from typing import NamedTuple
 
-from backcast_engine.rules.functions import FUNCTIONS, Input
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, constant_value
+from backcast_engine.rules.signature import Input
 
 
 class Limits(NamedTuple):

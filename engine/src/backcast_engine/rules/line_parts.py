@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from lark import Token
 
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.nodes import Expression
+from backcast_engine.rules.signature import Kind
 
 # How much of a long line an error shows around what is wrong: with an indent and two ellipses it has to fit
 # into the 80 characters of a terminal, or the mark is not below it.

@@ -26,7 +26,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.rules.calls import checked_call, completed, require
 from backcast_engine.rules.check import number_fault, other_candles_fault, part_fault
-from backcast_engine.rules.functions import LIBRARY, Kind
+from backcast_engine.rules.functions import LIBRARY
 from backcast_engine.rules.habits import ELSEWHERE
 from backcast_engine.rules.line_parts import Given, LineFault, Named, Part, span
 from backcast_engine.rules.nodes import (
@@ -38,6 +38,7 @@ from backcast_engine.rules.nodes import (
     Placeholder,
     on_other_candles,
 )
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
 __all__ = ["MAX_LENGTH", "LineFault", "fault_at", "parse", "parse_line"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from backcast_engine.rules.check import constant_fault
-from backcast_engine.rules.functions import FUNCTIONS, Constant
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import (
     Call,
     Expression,
@@ -17,6 +17,7 @@ from backcast_engine.rules.nodes import (
     shared_call,
     walk,
 )
+from backcast_engine.rules.signature import Constant
 
 
 def labels_of(rules: Rules) -> tuple[str, ...]:

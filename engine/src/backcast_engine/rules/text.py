@@ -1,7 +1,8 @@
 """Writes expressions as one line of text that `parse` reads: `rsi(14) < 30 and close > sma(200)`."""
 
-from backcast_engine.rules.functions import FUNCTIONS, Argument, Constant, Function
+from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, OtherCandles, Placeholder
+from backcast_engine.rules.signature import Argument, Constant, Function
 
 # The weakest operators come first. Binary operators are left-associative; comparisons are written as pairs.
 _OR, _AND, _NOT, _COMPARISON, _SUM, _PRODUCT, _SIGN, _ATOM = range(8)

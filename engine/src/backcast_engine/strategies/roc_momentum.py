@@ -6,8 +6,8 @@ from typing import ClassVar
 from backcast_engine.errors import Violation
 from backcast_engine.parameters import integer, number
 from backcast_engine.rules import Rules
-from backcast_engine.rules.functions import MAX_PERIOD
 from backcast_engine.rules.nodes import CLOSE, call
+from backcast_engine.rules.signature import MAX_PERIOD
 from backcast_engine.strategies.base import Strategy
 
 

@@ -7,17 +7,18 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine.backtest import TradedWindow, columns_of
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import BackcastError, NotFound, Refused
 from backcast_engine.execution import Execution
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
+from backcast_engine.needs import columns_of
 from backcast_engine.results import METRIC_NAMES, Window
 from backcast_engine.strategies import Strategy
 from backcast_engine.sweep.blocks import stretch_ends_s, stretch_returns
 from backcast_engine.sweep.grid import Grid
 from backcast_engine.sweep.settings import with_settings
+from backcast_engine.traded_window import TradedWindow
 
 # Some 0.05 s of work for a year of hours: what indicators cost is shared by many, and a sweep that is
 # cancelled has stopped soon.

@@ -4,11 +4,12 @@ import "../../charts/charts.css";
 import "./sweep.css";
 import { useEffect, useRef } from "preact/hooks";
 import { address, change, go, type Query } from "../../address";
-import { ErrorNotice, ImportLink, Notice } from "../../components/notice";
+import { ListNotices } from "../../components/list_notices";
+import { Notice } from "../../components/notice";
 import { useProblems } from "../../components/use_problems";
 import { strategyName } from "../../spec";
 import { isStartedHere, newRunId } from "../../started";
-import { cryptos, listError, strategies } from "../../state/lists";
+import { cryptos, strategies } from "../../state/lists";
 import { isUnderWay } from "../../state/phase";
 import { cancelSweep, leaveSweep, startSweep, sweep } from "../../state/sweep";
 import { sweepFieldOf, sweepOf } from "./request";
@@ -60,7 +61,6 @@ export default function SweepView() {
     );
   };
 
-  const listFailed = listError.value;
   return (
     <main id="main" class="run">
       <SweepForm
@@ -75,14 +75,7 @@ export default function SweepView() {
         }}
       />
       <div class="stack" ref={results}>
-        {listFailed !== undefined && !listFailed.wantsToken && runId === "" && (
-          <ErrorNotice error={listFailed} />
-        )}
-        {cryptos.items.value?.length === 0 && (
-          <Notice kind="warning" sentence="There are no candles yet." advice="Drop files on the view Data.">
-            <ImportLink />
-          </Notice>
-        )}
+        <ListNotices nothingShown={runId === ""} />
         {query.run !== undefined && query.run !== runId && !isStartedHere(query.run) ? (
           <Notice kind="plain" sentence="A link does not start a sweep by itself.">
             <button type="button" onClick={() => void start({}, { replace: false })}>

@@ -19,7 +19,6 @@ from backcast.gateway.v1.portfolio_service_pb2 import (
 )
 from backcast_engine.errors import BackcastError
 from services.cli.views.command_line import portfolio_command
-from services.cli.views.console import counted
 from services.cli.views.failure_lines import later_line, left_out_line
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
 from services.cli.views.portfolio import portfolio_words
@@ -36,6 +35,7 @@ from services.cli.views.report.document import Figure, Report, Section
 from services.cli.views.report.notes import PORTFOLIO_NOTES
 from services.cli.views.result_tables import months_table
 from services.cli.views.trades_table import trades_table
+from services.domain.counted import counted
 
 # Wide enough for every column of a table.
 _WIDE = 10_000

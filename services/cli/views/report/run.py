@@ -15,7 +15,6 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import run_events_pb2
 from backcast_engine.errors import BackcastError
 from services.cli.views.command_line import run_command
-from services.cli.views.console import counted
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.cli.views.metric_cells import ABSENT, cell, heading_of
 from services.cli.views.report.charts import curve_chart, fall_chart, histogram
@@ -25,6 +24,7 @@ from services.cli.views.request import interval_of, run_words
 from services.cli.views.result_tables import months_table, ranked, results_table
 from services.cli.views.summary import NEVER_TRADED, break_lines, missing_line, spread_table
 from services.cli.views.trades_table import trades_table
+from services.domain.counted import counted
 
 # Wide enough for every column of a table.
 _WIDE = 10_000

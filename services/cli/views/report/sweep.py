@@ -13,7 +13,6 @@ from backcast.gateway.v1 import sweep_pb2
 from backcast_engine.errors import BackcastError
 from services.cli.views.best_rows import BestRows
 from services.cli.views.command_line import sweep_command
-from services.cli.views.console import counted
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
 from services.cli.views.report.charts import curve_chart, fall_chart, heat_map
@@ -27,6 +26,7 @@ from services.cli.views.sweep_words import (
     started_words,
     walk_forward_words,
 )
+from services.domain.counted import counted
 
 _WIDE = 10_000
 # Rows of the table of combinations: the best.

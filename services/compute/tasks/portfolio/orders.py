@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine import Direction, Distance, Execution, VolatilityTarget
-from backcast_engine.backtest import TradedWindow, WindowOrders
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.history import History
 from backcast_engine.portfolio import (
@@ -22,6 +21,7 @@ from backcast_engine.portfolio import (
 )
 from backcast_engine.simulation import NO_COLUMN
 from backcast_engine.strategies import Signals
+from backcast_engine.traded_window import TradedWindow, WindowOrders
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Task
 from services.compute.tasks.jobs import Job

@@ -37,13 +37,12 @@ from backcast.requests import (
     rules_strategy,
     run_request,
     series_request,
-    sweep_request,
-    swept_settings,
     weighted_strategies,
 )
 from backcast.run_log import RunLog
 from backcast.strategies import Rules, Strategy
 from backcast.sweep_log import SweepLog
+from backcast.sweep_request import sweep_request, swept_settings
 
 
 def connect(

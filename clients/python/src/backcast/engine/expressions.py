@@ -10,8 +10,8 @@ from backcast import quantities
 from backcast.errors import InvalidRequestError
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.near_names import did_you_mean
-from backcast_engine.rules.functions import Kind
 from backcast_engine.rules.parse import LineFault, parse_line
+from backcast_engine.rules.signature import Kind
 from backcast_engine.rules.text import CALLABLE, signature, text
 
 NAMES = (*VALUE_COLUMNS, *CALLABLE)
