@@ -69,8 +69,9 @@ class Search:
         """Return what is wrong with it, in a walk-forward of so many folds; None: in another sweep."""
         violations = []
         most, where = (MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE), ""
-        if self.method is SearchMethod.TPE and folds and not fold_count_fault(folds):
-            most, where = min(most, MAX_OPTIMIZED_IN_FOLDS // folds), f" with {folds:,} folds"
+        of_folds = MAX_OPTIMIZED_IN_FOLDS // folds if folds and not fold_count_fault(folds) else most
+        if self.method is SearchMethod.TPE and of_folds < most:
+            most, where = of_folds, f" with {folds} folds"
         if not 1 <= self.count <= most:
             reason = f"must be from 1 to {most:,}{where}, not {self.count:,}"
             violations.append(Violation("search.combination_count", reason))
