@@ -130,7 +130,7 @@ class SweepView:
         )
         return Group(*best, self._progress)
 
-    def _show_rows(self, combinations: int) -> None:
+    def _show_rows(self) -> None:
         rows = self._rows.best()
         self._console.print(self._tables.combinations(self._console.width, rows))
         if any(map(self._rows.is_sparse, rows)):
@@ -145,7 +145,7 @@ class SweepView:
                 "[dim]listed last: combinations without a rank, with a median of fewer than "
                 f"{counted(self._min_trades, 'trade')}[/dim]",
             )
-        if (more := combinations - len(rows)) > 0:
+        if (more := self._rows.count - len(rows)) > 0:
             say(
                 self._console,
                 f"[dim]… and {counted(more, 'more combination')}: --top shows more, "
@@ -172,7 +172,7 @@ class SweepView:
         if summary.HasField("overfitting"):
             say(self._console, overfitting_words(summary.overfitting))
         self._show_failures()
-        self._show_rows(self._started.combination_count)
+        self._show_rows()
         if self._best:
             self._console.print(self._tables.best(self._console.width, self._best))
         if self._curves:

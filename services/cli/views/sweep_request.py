@@ -86,19 +86,31 @@ def _fixed_words(request: SweepBacktestsRequest) -> str:
 
 def _combination_words(started: SweepStarted | PortfolioSweepStarted) -> str:
     """Return how many combinations there are, and how a search chooses them."""
+    at_most = "at most " if _is_optimized_by_fold(started) else ""
     skipped = ""
     if count := started.skipped_combination_count:
         skipped = f" ({count:,} more {'conflicts' if count == 1 else 'conflict'})"
-    return f"{counted(started.combination_count, 'combination')}{skipped}{_search_words(started.request)}"
+    return f"{at_most}{counted(started.combination_count, 'combination')}{skipped}{_search_words(started)}"
 
 
-def _search_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:
+def _search_words(started: SweepStarted | PortfolioSweepStarted) -> str:
     """Return how a search chooses combinations, in parentheses; empty where all are computed."""
+    request = started.request
     if not request.HasField("search"):
         return ""
-    every = math.prod(len(one.values) for one in dimensions_of(request))
+    every, seed = math.prod(len(one.values) for one in dimensions_of(request)), request.search.seed
+    if _is_optimized_by_fold(started):
+        count = request.search.combination_count
+        return f" of {every:,} (for each fold, TPE proposes {count:,}, seed {seed})"
     how = "proposed by TPE" if request.search.method == sweep_pb2.SEARCH_METHOD_TPE else "at random"
-    return f" of {every:,} ({how}, seed {request.search.seed})"
+    return f" of {every:,} ({how}, seed {seed})"
+
+
+def _is_optimized_by_fold(started: SweepStarted | PortfolioSweepStarted) -> bool:
+    """Return whether folds have optimizers of their own, which may propose the same combinations."""
+    request = started.request
+    is_optimized = request.search.method == sweep_pb2.SEARCH_METHOD_TPE
+    return is_optimized and started.combination_count > request.search.combination_count
 
 
 def _cut_words(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> str:

@@ -85,7 +85,8 @@ def search_from(request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, most
         raise InvalidInput.of("search.method", reason)
     method = SearchMethod(message.method) if message.method else SearchMethod.RANDOM
     search = Search(method, message.combination_count, message.seed)
-    if violations := search.violations(folds=request.WhichOneof("cut") == "fold_count", most=most):
+    folds = request.fold_count if request.HasField("fold_count") else None
+    if violations := search.violations(folds, most):
         raise InvalidInput(*violations)
     return search
 

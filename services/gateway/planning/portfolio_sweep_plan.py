@@ -22,7 +22,7 @@ from services.gateway.planning.sweep_plan import (
     DEFAULT_MIN_TRADES,
     MAX_BEST_TRIALS,
     Search,
-    batches,
+    SearchMethod,
     curve_points_fault,
     folds_of,
     planned_curve_points,
@@ -62,6 +62,9 @@ class PortfolioSweepRequest:
         if self.fold_count is not None and len(self.grid.intervals) > 1:
             reason = "cannot be combined with several intervals: an account has candles of one length"
             found.append(Violation("fold_count", reason))
+        if self.fold_count is not None and self.search and self.search.method is SearchMethod.TPE:
+            reason = "TPE cannot be combined with folds in a sweep over portfolios"
+            found.append(Violation("search.method", reason))
         if fault := curve_points_fault(self.curve_points):
             found.append(Violation("curve_points", fault))
         if not 0 <= self.best_count <= MAX_BEST_TRIALS:
@@ -118,11 +121,6 @@ class PortfolioSweepPlan:
         """Whether figures of some combinations propose others; never where all are traded."""
         search = self.request.search
         return search is not None and search.proposes(len(self.possible))
-
-    @property
-    def batches(self) -> Iterator[tuple[int, int]]:
-        """The numbers of combinations from which and before which an optimization proposes together."""
-        return batches(len(self.possible))
 
     @property
     def windows(self) -> tuple[Window, ...]:

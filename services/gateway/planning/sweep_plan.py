@@ -36,8 +36,8 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, u
 MAX_BEST_TRIALS = 1_000
 # Each of Optuna's proposals takes longer than the one before: so many take some tens of seconds.
 MAX_OPTIMIZED = 1_000
-# Proposals that are computed together: many, to keep workers busy, and few, as none learns from the others.
-_BATCH = 16
+# In all folds of a walk-forward, each of which has proposals of its own.
+MAX_OPTIMIZED_IN_FOLDS = 2_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
@@ -56,7 +56,10 @@ class SearchMethod(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed."""
+    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed.
+
+    An optimization of a walk-forward proposes `count` combinations for each fold.
+    """
 
     method: SearchMethod
     count: int
@@ -64,20 +67,23 @@ class Search:
 
     def proposes(self, combinations: int) -> bool:
         """Return whether figures of some combinations propose others; never where all are computed."""
-        return self.method is SearchMethod.TPE and combinations == self.count
+        return self.method is SearchMethod.TPE and combinations >= self.count
 
-    def violations(self, *, folds: bool, most: int = MAX_SAMPLE) -> list[Violation]:
-        """Return what is wrong with it, in a walk-forward (`folds`) or not; `most` is the greatest number."""
+    def violations(self, folds: int | None, most: int = MAX_SAMPLE) -> list[Violation]:
+        """Return what is wrong with it, in a walk-forward of so many folds; None: in another sweep.
+
+        `most` is the greatest number of combinations at random.
+        """
         violations = []
-        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else most
+        most, where = (MAX_OPTIMIZED if self.method is SearchMethod.TPE else most), ""
+        of_folds = MAX_OPTIMIZED_IN_FOLDS // folds if folds and not fold_count_fault(folds) else most
+        if self.method is SearchMethod.TPE and of_folds < most:
+            most, where = of_folds, f" with {folds} folds"
         if not 1 <= self.count <= most:
-            reason = f"must be from 1 to {most:,}, not {self.count:,}"
+            reason = f"must be from 1 to {most:,}{where}, not {self.count:,}"
             violations.append(Violation("search.combination_count", reason))
         if self.seed < 0:
             violations.append(Violation("search.seed", f"must be at least 0, not {self.seed}"))
-        if self.method is SearchMethod.TPE and folds:
-            reason = "TPE cannot be combined with folds: later folds would choose the trials of earlier ones"
-            violations.append(Violation("search.method", reason))
         if self.method is SearchMethod.TPE and find_spec("optuna") is None:
             reason = "TPE needs Optuna at the gateway: pip install 'backcast[optimize]'"
             violations.append(Violation("search.method", reason))
@@ -106,11 +112,15 @@ class SweepRequest:
     async def positions(self) -> NDArray[np.int64]:
         """Return the positions in the grid of the combinations to backtest; a thread finds them.
 
-        Those of an optimization are a random sample, which its proposals replace.
+        Those of an optimization are as many as it can propose; its proposals replace them.
         """
         if self.search is None:
             return await possible_positions(self.grid)
-        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        count, folds = self.search.count, self.fold_count or 1
+        sample = await asyncio.to_thread(sampled_positions, self.grid, count, self.search.seed)
+        if self.search.method is SearchMethod.TPE and len(sample) == count:
+            # Every fold has an optimizer, and these may propose the same combinations.
+            sample = np.resize(sample, min(count * folds, self.grid.size))
         # One interval after the other, as chunks are of one.
         return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
@@ -128,9 +138,6 @@ class SweepRequest:
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             violations.append(Violation("fold_count", fault))
-        if self.fold_count is not None and len(self.grid.intervals) > 1:
-            reason = "cannot be combined with several intervals: a curve has candles of one length"
-            violations.append(Violation("fold_count", reason))
         return violations
 
 
@@ -139,7 +146,7 @@ class SweepPlan:
     """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
 
     `cryptos` are in order of symbols. `run` is the run of one of the combinations. Of an optimization, the
-    positions change: those of combinations that are not computed yet are replaced.
+    positions change: those of combinations that are not computed yet are replaced, and may turn out too many.
     """
 
     request: SweepRequest
@@ -196,6 +203,8 @@ class SweepPlan:
         With each comes the number that its first combination has here.
         """
         grid, positions = self.request.grid, self.possible[start:stop]
+        if not len(positions):
+            return
         if not grid.intervals:
             yield start, self if len(positions) == len(self.possible) else replace(self, possible=positions)
             return
@@ -221,11 +230,6 @@ class SweepPlan:
         return search is not None and search.proposes(len(self.possible))
 
     @property
-    def batches(self) -> Iterator[tuple[int, int]]:
-        """The numbers of combinations from which and before which an optimization proposes together."""
-        return batches(len(self.possible), min(self.chunk_size, _BATCH))
-
-    @property
     def has_placeholders(self) -> bool:
         """Whether the combinations fill in placeholders of rules."""
         return isinstance(self.request.grid.base, CustomRules) and bool(self.request.grid.names)
@@ -248,19 +252,17 @@ class SweepPlan:
     @property
     def backtests(self) -> int:
         """Trials in windows."""
-        return self.trials * len(self.windows)
+        return self.backtests_of(len(self.possible))
+
+    def backtests_of(self, combinations: int) -> int:
+        """Return how many backtests so many combinations have."""
+        return combinations * len(self.cryptos) * len(self.windows)
 
     @property
     def factors(self) -> str:
         """The factors of the number of backtests, in words."""
         factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
         return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
-
-
-def batches(combinations: int, most: int = _BATCH) -> Iterator[tuple[int, int]]:
-    """Yield from which number and before which an optimization of so many proposes together."""
-    for start in range(0, combinations, most):
-        yield start, min(start + most, combinations)
 
 
 def make_sweep_plan(

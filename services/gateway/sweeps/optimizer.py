@@ -14,23 +14,9 @@ from numpy.typing import NDArray
 
 from backcast_engine.execution import Distance
 from backcast_engine.sweep import Positions
-from services.domain.metric_order import SMALLEST_IS_BEST
-from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
-from services.gateway.planning.sweep_plan import SweepPlan
 
 # Proposals that are known already or conflict, for each new one: then a random combination takes its place.
 _MOST_REPEATED = 4
-
-
-def make_optimizer(plan: SweepPlan | PortfolioSweepPlan) -> "Optimizer":
-    """Return the optimizer of a plan whose search needs one; importing Optuna takes a second."""
-    assert plan.request.search
-    return Optimizer(
-        plan.request.grid,
-        plan.possible.tolist(),
-        seed=plan.request.search.seed,
-        smallest_is_best=plan.metric in SMALLEST_IS_BEST,
-    )
 
 
 class Optimizer:

@@ -20,7 +20,7 @@ from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.runs.report import RunReport
-from services.gateway.sweeps.optimizer import make_optimizer
+from services.gateway.sweeps.optimization import Optimization
 from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
 from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
 from services.gateway.sweeps.portfolio_walk_forward import (
@@ -85,21 +85,24 @@ class PortfolioSweepEvents:
         yield pb.SweepPortfoliosResponse(summary=await self._summary())
 
     async def _computed(self) -> AsyncGenerator[SweptResult]:
-        """Yield every result once; in an optimization, the figures of a batch propose the next one."""
+        """Yield every result once; in an optimization, the figures of a round propose the next one."""
         plan = self._plan
         if not plan.is_optimized:
             async with aclosing(self._results(range(len(plan.possible)))) as results:
                 async for result in results:
                     yield result
             return
-        optimizer = await asyncio.to_thread(make_optimizer, plan)
-        for start, stop in plan.batches:
-            plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
-            async with aclosing(self._results(range(start, stop))) as results:
-                async for result in results:
-                    yield result
-            # Who reads the results has put them into the table.
-            await asyncio.to_thread(optimizer.learn, self._table.scores(start, stop))
+        optimization = await asyncio.to_thread(Optimization, plan)
+        start = 0
+        async with aclosing(optimization.rounds(self._table)) as rounds:
+            async for new in rounds:
+                stop = optimization.count
+                plan.possible[start:stop] = new
+                async with aclosing(self._results(range(start, stop))) as results:
+                    # Who reads the results puts them into the table before the next round.
+                    async for result in results:
+                        yield result
+                start = stop
 
     def _results(self, combinations: range) -> AsyncGenerator[SweptResult]:
         cache, single_flight = self._cache, self._single_flight

@@ -26,7 +26,7 @@ class PortfolioTable:
         self.failures: dict[int, Status] = {}
         """Why combinations failed: of each the first failure, that of train before that of test."""
         self._parts = len(plan.folds[0].windows())
-        self._metric, self._min_trades = METRIC_NAMES.index(plan.metric), plan.min_trades
+        self._metric, self._min_trades = plan.metric, plan.min_trades
         self._ranking = Ranking(plan.best_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
 
     def put(self, combination: int, window: int, metrics: NDArray[np.float64]) -> bool:
@@ -35,17 +35,21 @@ class PortfolioTable:
         if window % self._parts != Part.TRAIN:
             return False
         # With folds, a combination has a score when the last of its train parts is there.
-        return self._ranking.add(self.scores(combination, combination + 1), np.array([combination]))
+        windows = range(Part.TRAIN, self.figures.shape[1], self._parts)
+        scores = [self.scores([combination], one, self._metric, self._min_trades) for one in windows]
+        return self._ranking.add(np.mean(scores, axis=0), np.array([combination]))
 
-    def scores(self, start: int, stop: int) -> NDArray[np.float64]:
-        """Return the metric in train of combinations from `start` to before `stop`, NaN without a rank.
+    def scores(
+        self, combinations: Sequence[int], window: int, metric: str, min_trades: int
+    ) -> NDArray[np.float64]:
+        """Return a metric of combinations in one window, shape (combinations,).
 
-        With folds, it is the mean over them, and a combination has a rank only with enough trades in each.
+        NaN where fewer than `min_trades` trades give a combination no rank.
         """
-        train = self.figures[start:stop, Part.TRAIN :: self._parts]
+        figures = self.figures[list(combinations), window]
         # Without a trade, it counts as among many.
-        values = no_trade_counted(train, axis=2)[:, :, self._metric].mean(axis=1)
-        return np.where(trades_of(train, axis=2).min(axis=1) >= self._min_trades, values, np.nan)
+        values = no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(metric)]
+        return np.where(trades_of(figures, axis=1) >= min_trades, values, np.nan)
 
     def over_folds(self, combination: int, part: Part) -> NDArray[np.float64]:
         """Return the metrics of a combination, means over the folds; undefined where they are in any fold."""

@@ -146,7 +146,7 @@ class SweepOptions(BacktestOptions, total=False):
     random: int
     """Backtest only so many combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: backtest so many combinations, which Optuna proposes by the figures of those before."""
+    """Or: backtest so many combinations (with folds: for each), which Optuna proposes by those before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 

@@ -71,7 +71,7 @@ class SweepReport:
         )
         name = request.spec.strategy.WhichOneof("kind")
         return Report(
-            title=f"Sweep of {name}: {counted(self._started.combination_count, 'combination')} on "
+            title=f"Sweep of {name}: {counted(rows.count, 'combination')} on "
             f"{counted(len(request.symbols), 'crypto')}",
             lines=[started_words(self._started), *self._warnings()],
             command=sweep_command(self.asked, request),
