@@ -96,7 +96,12 @@ def test_intervals_are_a_column(client: backcast.Client, cryptos: dict[str, Cand
 async def test_a_walk_forward_has_a_curve(
     client: backcast.Client, aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
 ) -> None:
-    arguments: dict[str, Any] = {"symbols": list(cryptos), "period": [3, 5, 9], "folds": 2}
+    arguments: dict[str, Any] = {
+        "symbols": list(cryptos),
+        "period": [3, 5, 9],
+        "folds": 2,
+        "start": "2024-01-31",
+    }
     sweep = client.sweep_portfolio(backcast.Rsi(), **arguments, curve_points=50)
     walk, table = sweep.summary.walk_forward, sweep.equity()
     assert len(walk.folds) == 2
