@@ -191,6 +191,7 @@ def sweep_portfolio(
     candles: CandleOptions,
     execution: ExecutionOptions,
     options: RunOptions,
+    output: OutputOptions,
     format_: Annotated[
         Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
     ] = Format.TABLE,
@@ -204,7 +205,8 @@ def sweep_portfolio(
     from services.settings import load_settings
 
     request = swept.request(candles, execution, options)
-    if not portfolio_sweep.sweep_portfolio(request, load_settings().gateway, format_ is Format.JSONL):
+    jsonl = format_ is Format.JSONL
+    if not portfolio_sweep.sweep_portfolio(request, load_settings().gateway, jsonl, output):
         raise typer.Exit(1)
 
 

@@ -8,11 +8,18 @@ from typer.testing import CliRunner
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from services.cli.commands import portfolio as portfolio_commands
+from services.cli.commands import portfolio_sweep as portfolio_sweep_commands
 from services.cli.commands import run as run_commands
 from services.cli.commands import sweep as sweep_commands
 from services.cli.main import app
-from services.cli.views.command_line import portfolio_command, run_command, sweep_command
+from services.cli.views.command_line import (
+    portfolio_command,
+    portfolio_sweep_command,
+    run_command,
+    sweep_command,
+)
 
 WINDOW = "--start 2024-01-02 --end 2024-01-20T05:30"
 COSTS = "--fee 0.1% --slippage 0 --initial-capital 10000"
@@ -31,6 +38,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(run_commands, "run", take)
     monkeypatch.setattr(sweep_commands, "sweep", take)
     monkeypatch.setattr(portfolio_commands, "portfolio", take)
+    monkeypatch.setattr(portfolio_sweep_commands, "sweep_portfolio", take)
     return taken
 
 
@@ -65,6 +73,13 @@ def invoke(command: str) -> None:
         f"{COSTS} --max-positions 3 --rank 'roc(168)' --rebalance-every 24 --rebalance-threshold 2.5% "
         "--benchmark BUSDT --symbols AUSDT,BUSDT --size execution --size-volatility 40% "
         "--volatility-period 9 --stop-loss 2atr --interval 4h",
+        f"backcast sweep-portfolio 'rsi --param oversold=25' {WINDOW} {COSTS} --param period=7..9 "
+        "--max-positions 3 --size equal --min-trades 1 --random 5 --seed 1 --folds 3",
+        f"backcast sweep-portfolio 'rsi --weight 40%' \"rules --entry 'close > sma({{n}})' --weight 0.6\" "
+        f"{WINDOW} {COSTS} --param n=5..7 --param period=7,9 --max-positions 2,5 --rank 'roc({{n}})' "
+        "--rank none --rebalance-every none,24 --rebalance-threshold 2.5% --stop-loss 2%,3atr,none "
+        "--size-fraction 50%,100% --split 70% --metric cagr --top 3 --min-trades 0 --symbols AUSDT,BUSDT "
+        "--interval 1h,1d",
     ],
     ids=lambda command: " ".join(command.split()[1:3]),
 )
@@ -73,6 +88,8 @@ def test_a_command_is_repeated(requests: list[Any], command: str) -> None:
     first = requests[0]
     if isinstance(first, RunPortfolioRequest):
         again = portfolio_command(first, first)
+    elif isinstance(first, SweepPortfoliosRequest):
+        again = portfolio_sweep_command(first, first)
     elif isinstance(first, pb.RunBacktestsRequest):
         again = run_command(first, first)
     else:

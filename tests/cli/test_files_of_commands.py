@@ -209,7 +209,13 @@ async def test_trades_of_a_comparison_need_a_folder(cli: Cli, imported: list[str
 
 
 @pytest.mark.parametrize(
-    "command", [("sweep", "rsi", "--param", "period=5,7"), ("portfolio", "rsi"), COMPARE]
+    "command",
+    [
+        ("sweep", "rsi", "--param", "period=5,7"),
+        ("portfolio", "rsi"),
+        ("sweep-portfolio", "rsi", "--param", "period=5,7"),
+        COMPARE,
+    ],
 )
 async def test_files_that_exist_are_refused_before_anything_is_computed(
     cli: Cli, imported: list[str], tmp_path: Path, command: tuple[str, ...]
@@ -226,7 +232,12 @@ async def test_files_that_exist_are_refused_before_anything_is_computed(
 
 
 @pytest.mark.parametrize(
-    "command", [("sweep", "rsi", "--param", "period=5..30"), ("portfolio", "rsi", "--max-positions", "2")]
+    "command",
+    [
+        ("sweep", "rsi", "--param", "period=5..30"),
+        ("portfolio", "rsi", "--max-positions", "2"),
+        ("sweep-portfolio", "rsi", "--param", "period=5..99"),
+    ],
 )
 async def test_an_interrupted_command_writes_nothing(
     cli: Cli, imported: list[str], tmp_path: Path, command: tuple[str, ...]

@@ -13,6 +13,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest, RunPortfolioResponse
 from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.run_events_pb2 import Progress
 from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
@@ -144,7 +145,9 @@ async def follow(
     return failed <= excused
 
 
-def excuses_short_histories(request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest) -> bool:
+def excuses_short_histories(
+    request: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | SweepPortfoliosRequest,
+) -> bool:
     """Return whether a request is for all cryptos and computes results that are not cached."""
     return not request.symbols and request.cache_mode != pb.CACHE_MODE_ONLY
 

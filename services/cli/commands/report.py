@@ -1,4 +1,4 @@
-"""`backcast report …`: one HTML file of a run, a sweep or a portfolio, to be sent to others."""
+"""`backcast report …`: one HTML file of a run, a portfolio or a sweep of either, to be sent to others."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from backcast_engine.errors import InvalidInput
 from services.cli.options.groups import takes_groups
 from services.cli.options.output import Overwrite
+from services.cli.options.portfolio_sweep import PortfolioSweepOptions
 from services.cli.options.run_options import (
     Cache,
     CacheOption,
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
     from services.cli.views.report.document import Report
     from services.cli.views.report.portfolio import PortfolioReport
+    from services.cli.views.report.portfolio_sweep import PortfolioSweepReport
     from services.cli.views.report.run import RunReport
     from services.cli.views.report.sweep import SweepReport
 
 app = typer.Typer(
-    help="Write one HTML file of a run, a sweep or a portfolio, with charts, tables and the command that "
-    "repeats it.",
+    help="Write one HTML file of a run, a portfolio, or a sweep over either, with charts, tables and the "
+    "command that repeats it.",
     no_args_is_help=True,
 )
 
@@ -133,6 +135,31 @@ def portfolio(
     _save(report.document(), file)
 
 
+@app.command()
+@takes_groups
+def sweep_portfolio(
+    swept: PortfolioSweepOptions,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    file: ReportOptions,
+    cache: CacheOption = Cache.DEFAULT,
+) -> None:
+    """Write a report of a sweep over portfolios; its options are those of `backcast sweep-portfolio`.
+
+    The exit status is 0 only if every portfolio succeeds.
+    """
+    from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
+    from services.cli.client.event_stream import events_of
+    from services.cli.views.report.portfolio_sweep import PortfolioSweepReport
+    from services.settings import load_settings
+
+    request = swept.request(candles, execution, RunOptions(cache=cache))
+    _check(file)
+    gateway = load_settings().gateway
+    events = events_of(gateway, lambda channel: PortfolioServiceStub(channel).SweepPortfolios, request)
+    _write(PortfolioSweepReport(request), events, file)
+
+
 async def _follow_portfolio(report: "PortfolioReport", gateway: str) -> None:
     """Follow the portfolio, and then the run of its benchmark, to their ends."""
     from contextlib import aclosing
@@ -159,8 +186,12 @@ def _check(file: ReportOptions) -> None:
         check_absent([file.output])
 
 
-def _write(report: "RunReport | SweepReport", events: "AsyncGenerator[object]", file: ReportOptions) -> None:
-    """Follow the events to their end, and write the report; exit with status 1 if a backtest failed."""
+def _write(
+    report: "RunReport | SweepReport | PortfolioSweepReport",
+    events: "AsyncGenerator[object]",
+    file: ReportOptions,
+) -> None:
+    """Follow the events to their end, and write the report; exit with status 1 if something failed."""
     import asyncio
 
     from services.cli.client.event_stream import excuses_short_histories, follow

@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from backcast.backtest.v1.result_pb2 import DETAIL_EQUITY, DETAIL_METRICS, DETAIL_TRADES
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsRequest, SweepBacktestsRequest
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.portfolio_log import PortfolioLog
+from backcast.portfolio_sweep_log import PortfolioSweepLog
 from backcast.run_log import RunLog
 from backcast.sweep_log import SweepLog
 from backcast.wire import message_class
@@ -20,7 +22,7 @@ from services.cli.files.table_files import TableFiles, is_file
 from services.cli.views.command_line import swept_columns
 
 _Event = TypeVar("_Event")
-Request = RunBacktestsRequest | SweepBacktestsRequest | RunPortfolioRequest
+Request = RunBacktestsRequest | SweepBacktestsRequest | RunPortfolioRequest | SweepPortfoliosRequest
 
 # The tables, the one of a single file first, and the detail that each of them needs.
 RUN_TABLES = {
@@ -37,6 +39,7 @@ _PORTFOLIO_TABLES = {
     "equity": DETAIL_EQUITY,
 }
 _SWEEP_TABLES = ("combinations", "best_trials", "failures", "equity")
+_PORTFOLIO_SWEEP_TABLES = ("combinations", "best_combinations", "equity")
 _DETAILS: dict[int, str] = {DETAIL_TRADES: "trades", DETAIL_EQUITY: "equity"}
 
 
@@ -73,6 +76,8 @@ def result_files(output: Path, request: Request, *, overwrite: bool) -> ResultFi
     """
     if isinstance(request, SweepBacktestsRequest):
         return _sweep_files(output, request, overwrite)
+    if isinstance(request, SweepPortfoliosRequest):
+        return _portfolio_sweep_files(output, request, overwrite)
     if isinstance(request, RunPortfolioRequest):
         files = detailed_files(output, _PORTFOLIO_TABLES, request.detail, overwrite=overwrite)
         account = PortfolioLog(RunPortfolioRequest(), "pyarrow")
@@ -101,6 +106,16 @@ def _sweep_files(output: Path, request: SweepBacktestsRequest, overwrite: bool) 
     makers = (log.table, log.best, log.failure_frame, log.equity)
     tables = dict(zip(_SWEEP_TABLES, makers, strict=True))
     return ResultFiles(TableFiles(output, names, _SWEEP_TABLES, overwrite=overwrite), tables, log.add)
+
+
+def _portfolio_sweep_files(output: Path, request: SweepPortfoliosRequest, overwrite: bool) -> ResultFiles:
+    log = PortfolioSweepLog(request, "pyarrow", swept_columns(request))
+    *always, _ = _PORTFOLIO_SWEEP_TABLES
+    # Only a walk-forward has a curve.
+    names = _PORTFOLIO_SWEEP_TABLES if request.HasField("fold_count") else always
+    tables = dict(zip(_PORTFOLIO_SWEEP_TABLES, (log.table, log.best, log.equity), strict=True))
+    files = TableFiles(output, names, _PORTFOLIO_SWEEP_TABLES, overwrite=overwrite)
+    return ResultFiles(files, tables, log.add)
 
 
 def detailed_files(output: Path, tables: Mapping[str, int], detail: int, *, overwrite: bool) -> TableFiles:

@@ -11,6 +11,7 @@ from services.cli.options.run_options import (
     ExecutionOptions,
     PortfolioOptions,
     RunOptions,
+    SearchOptions,
     Size,
 )
 
@@ -64,12 +65,24 @@ class PortfolioSweepOptions:
         str | None,
         typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
     ] = None
+    random: Annotated[
+        int | None, typer.Option(help="Trade only so many combinations, chosen at random.", metavar="N")
+    ] = None
+    optimize: Annotated[
+        int | None,
+        typer.Option(
+            help="Or: trade so many combinations, which Optuna proposes by the accounts of those before.",
+            metavar="N",
+        ),
+    ] = None
+    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None
     metric: Annotated[str, typer.Option(help="The metric of the account to rank by.")] = "sharpe_ratio"
     top: Annotated[int, typer.Option(help="Number of best combinations to show.")] = 20
     split: Annotated[
         str | None,
         typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
     ] = None
+    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None
     min_trades: Annotated[
         int | None, typer.Option(help="Do not rank combinations with fewer trades; by default 1.")
     ] = None
@@ -83,10 +96,14 @@ class PortfolioSweepOptions:
         from services.cli.options.execution import fraction
         from services.cli.options.execution_ranges import swept_execution
         from services.cli.options.portfolio import portfolio_request
+        from services.cli.options.requests import set_search, swept_intervals
         from services.cli.views.metric_cells import metric_number
 
+        if self.split is not None and self.folds is not None:
+            raise InvalidInput.of("--folds", "cannot be combined with --split")
         fixed_execution, execution_ranges = swept_execution(execution)
         fixed, swept = self._of_portfolio()
+        candles, intervals = swept_intervals(candles)
         one = portfolio_request(self.strategies, candles, ExecutionOptions(), fixed, options=options)
         one.spec.execution.CopyFrom(fixed_execution)
         request = SweepPortfoliosRequest(
@@ -95,6 +112,7 @@ class PortfolioSweepOptions:
             spec=one.spec,
             ranges=self._ranges(one.spec.strategies),
             execution_ranges=execution_ranges,
+            intervals=intervals,
             portfolio_ranges=swept,
             cache_mode=one.cache_mode,
             run_id=one.run_id,
@@ -102,6 +120,7 @@ class PortfolioSweepOptions:
         )
         for field, option, value in (
             ("best_count", "--top", self.top),
+            ("fold_count", "--folds", self.folds),
             ("min_trades", "--min-trades", self.min_trades),
         ):
             if value is not None:
@@ -109,6 +128,7 @@ class PortfolioSweepOptions:
                     setattr(request, field, value)
                 except ValueError:
                     raise InvalidInput.of(option, "is out of range") from None
+        set_search(request, SearchOptions(self.random, self.optimize, self.seed))
         if self.split is not None:
             try:
                 request.split = fraction(self.split)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from backcast.backtest.v1 import result_pb2
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.sweep_pb2 import SEARCH_METHOD_RANDOM, SEARCH_METHOD_TPE
+from backcast.marketdata.v1 import interval_pb2
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from services.cli.options.execution import execution_message, fraction
@@ -105,8 +107,7 @@ def sweep_request(
         if name in names[:place]:
             raise InvalidInput.of(f"--param {name}", "is given twice")
     fixed_execution, execution_ranges = swept_execution(execution)
-    names = [name.strip() for name in candles.interval.split(",")]
-    candles = replace(candles, interval=names[-1])
+    candles, intervals = swept_intervals(candles)
     run = run_request(replace(strategy, param=fixed), candles, ExecutionOptions(), options=options)
     run.spec.execution.CopyFrom(fixed_execution)
     if split is not None and folds is not None:
@@ -117,7 +118,7 @@ def sweep_request(
         spec=run.spec,
         ranges=[parameter_range(one, run.spec.strategy) for one in swept],
         execution_ranges=execution_ranges,
-        intervals=[interval_to(parse_interval(name)) for name in names] if len(names) > 1 else [],
+        intervals=intervals,
         cache_mode=run.cache_mode,
         run_id=run.run_id,
         metric=metric_number(metric, "--metric"),
@@ -129,7 +130,7 @@ def sweep_request(
                 setattr(request, field, value)
             except ValueError:
                 raise InvalidInput.of(option_of(field, request), "is out of range") from None
-    _set_search(request, search or SearchOptions())
+    set_search(request, search or SearchOptions())
     if split is not None:
         try:
             request.split = fraction(split)
@@ -138,7 +139,15 @@ def sweep_request(
     return request
 
 
-def _set_search(request: pb.SweepBacktestsRequest, search: SearchOptions) -> None:
+def swept_intervals(candles: CandleOptions) -> tuple[CandleOptions, list[interval_pb2.Interval.ValueType]]:
+    """Return options with one interval, and all of them where there are several; raise InvalidInput."""
+    names = [name.strip() for name in candles.interval.split(",")]
+    several = [interval_to(parse_interval(name)) for name in names] if len(names) > 1 else []
+    return replace(candles, interval=names[-1]), several
+
+
+def set_search(request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, search: SearchOptions) -> None:
+    """Set the search of a sweep, where the options name one; raise InvalidInput, naming the option."""
     if search.random is not None and search.optimize is not None:
         raise InvalidInput.of("--optimize", "cannot be combined with --random")
     count = search.optimize if search.random is None else search.random

@@ -42,7 +42,8 @@ class SweepOptions:
     optimize: Annotated[
         int | None,
         typer.Option(
-            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before.",
+            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before; "
+            "with --folds, so many for each fold.",
             metavar="N",
         ),
     ] = None

@@ -22,10 +22,13 @@ class BestRows:
         self._rows: dict[int, list[SweepRow]] = {}
         self.has_trades = False
         """Whether any combination traded on any crypto; with folds, in every fold."""
+        self.count = 0
+        """How many rows were added."""
 
     def add(self, rows: Sequence[SweepRow]) -> None:
         """Add rows; only the best are kept in memory."""
         self.has_trades |= any(row.cryptos_traded for row in rows)
+        self.count += len(rows)
         touched = {row.crypto_count for row in rows}
         for row in rows:
             self._rows.setdefault(row.crypto_count, []).append(row)

@@ -1,7 +1,7 @@
 """The command that repeats a run, a sweep or a portfolio: the inverse of the options."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -22,11 +22,13 @@ from backcast.backtest.v1.strategy_pb2 import Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.portfolio_service_pb2 import RunPortfolioRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast_engine.interval import Interval
 from services.cli.views.metric_cells import metric_of
 from services.wire.enum_names import names_of
 
 _SHORTEST_STEPS = 3
+_NONE = "none"
 _FILLS = {
     execution_pb2.FILL_TIME_NEXT_OPEN: "next-open",
     execution_pb2.FILL_TIME_SAME_CLOSE: "same-close",
@@ -60,44 +62,83 @@ def sweep_command(asked: pb.SweepBacktestsRequest, understood: pb.SweepBacktests
     """Return the command line of a sweep, as `run_command` does."""
     spec = understood.spec
     words = ["backcast", "sweep", *_strategy(spec.strategy, {one.name for one in understood.ranges})]
-    for one in understood.ranges:
-        words += ["--param", f"{one.name}={_values(one.values)}"]
-    if understood.HasField("search"):
-        method = "random" if understood.search.method == sweep_pb2.SEARCH_METHOD_RANDOM else "optimize"
-        words += [f"--{method}", str(understood.search.combination_count)]
-        words += ["--seed", str(understood.search.seed)]
-    words += ["--metric", metric_of(understood.metric), "--top", str(understood.best_trial_count)]
-    match understood.WhichOneof("cut"):
-        case "split":
-            words += ["--split", _percent(understood.split)]
-        case "fold_count":
-            words += ["--folds", str(understood.fold_count)]
-    words += ["--min-trades", str(understood.min_trades)]
+    words += _combinations(understood, understood.best_trial_count)
     words += _candles(asked, spec, understood.intervals)
     words += _execution(spec.execution, {one.name: one.values for one in understood.execution_ranges})
     return shlex.join(words)
+
+
+def portfolio_sweep_command(asked: SweepPortfoliosRequest, understood: SweepPortfoliosRequest) -> str:
+    """Return the command line of a sweep over portfolios, as `run_command` does."""
+    spec, swept = understood.spec, {one.name for one in understood.ranges}
+    strategies = (_weighted(one, len(spec.strategies), swept) for one in spec.strategies)
+    words = ["backcast", "sweep-portfolio", *strategies]
+    own = {one.name: one.values for one in understood.portfolio_ranges}
+    words += _account(spec, own)
+    words += _combinations(understood, understood.best_count)
+    words += _candles(asked, spec, understood.intervals)
+    words += _execution(spec.execution, {one.name: one.values for one in understood.execution_ranges})
+    return shlex.join(words)
+
+
+def _combinations(
+    understood: pb.SweepBacktestsRequest | SweepPortfoliosRequest, best_count: int
+) -> Iterator[str]:
+    """Yield the options of the parameters of a sweep, and of how its combinations are ranked."""
+    for one in understood.ranges:
+        yield from ("--param", f"{one.name}={_values(one.values)}")
+    if understood.HasField("search"):
+        method = "random" if understood.search.method == sweep_pb2.SEARCH_METHOD_RANDOM else "optimize"
+        yield from (f"--{method}", str(understood.search.combination_count))
+        yield from ("--seed", str(understood.search.seed))
+    yield from ("--metric", metric_of(understood.metric), "--top", str(best_count))
+    match understood.WhichOneof("cut"):
+        case "split":
+            yield from ("--split", _percent(understood.split))
+        case "fold_count":
+            yield from ("--folds", str(understood.fold_count))
+    yield from ("--min-trades", str(understood.min_trades))
 
 
 def portfolio_command(asked: RunPortfolioRequest, understood: RunPortfolioRequest) -> str:
     """Return the command line of a portfolio, as `run_command` does."""
     spec = understood.spec
     words = ["backcast", "portfolio", *(_weighted(one, len(spec.strategies)) for one in spec.strategies)]
-    words += ["--max-positions", str(spec.max_positions)]
-    if spec.HasField("rank"):
-        words += ["--rank", _rule(spec.rank, "rank")]
-    words += ["--size", _SIZES[spec.size]] if spec.size in _SIZES else []
-    if spec.HasField("rebalancing"):
-        words += ["--rebalance-every", str(spec.rebalancing.every)]
-        words += ["--rebalance-threshold", _percent(spec.rebalancing.threshold)]
+    words += _account(spec, {})
     words += ["--benchmark", spec.benchmark] if spec.benchmark else []
     return shlex.join([*words, *_candles(asked, spec), *_execution(spec.execution, {})])
 
 
-def _weighted(one: WeightedStrategy, count: int) -> str:
-    """Return a strategy of a portfolio as one word of the command."""
+def _account(spec: PortfolioSpec, swept: Mapping[str, Sequence[PortfolioSpec]]) -> Iterator[str]:
+    """Yield the options of the portfolio itself; those that are `swept` have several values."""
+    yield from (
+        "--max-positions",
+        ",".join(str(one.max_positions) for one in _specs(spec, swept, "max_positions")),
+    )
+    for one in _specs(spec, swept, "rank"):
+        if one.HasField("rank") or "rank" in swept:
+            yield from ("--rank", _rule(one.rank, "rank") if one.HasField("rank") else _NONE)
+    if spec.size in _SIZES:
+        yield from ("--size", _SIZES[spec.size])
+    rebalanced = [one.rebalancing for one in _specs(spec, swept, "rebalancing")]
+    if any(one.every for one in rebalanced):
+        yield from ("--rebalance-every", ",".join(str(one.every or _NONE) for one in rebalanced))
+        threshold = max(one.threshold for one in rebalanced)
+        yield from ("--rebalance-threshold", _percent(threshold))
+
+
+def _specs(
+    spec: PortfolioSpec, swept: Mapping[str, Sequence[PortfolioSpec]], name: str
+) -> Sequence[PortfolioSpec]:
+    """Return specifications with the values of a field."""
+    return swept.get(name, [spec])
+
+
+def _weighted(one: WeightedStrategy, count: int, swept: Set[str] = frozenset()) -> str:
+    """Return a strategy of a portfolio as one word of the command, without what is `swept`."""
     # A single strategy has all of the equity.
     weight = ["--weight", _number(one.weight)] if count > 1 else []
-    return shlex.join([*_strategy(one.strategy), *weight])
+    return shlex.join([*_strategy(one.strategy, swept), *weight])
 
 
 def _rule(rule: Expression, name: str) -> str:
@@ -108,20 +149,20 @@ def _rule(rule: Expression, name: str) -> str:
     return text(expression_from(rule, name))
 
 
-def _strategy(strategy: Strategy, swept: set[str] | None = None) -> Iterator[str]:
+def _strategy(strategy: Strategy, swept: Set[str] = frozenset()) -> Iterator[str]:
     name = strategy.WhichOneof("kind") or ""
     kind = getattr(strategy, name)
     yield name
     for field, value in kind.ListFields():
         if field.message_type:
             yield from (f"--{field.name}", _rule(value, field.name))
-        elif field.name not in (swept or ()):
+        elif field.name not in swept:
             shown = names_of(field.enum_type)[value] if field.enum_type else _number(value)
             yield from ("--param", f"{field.name}={shown}")
 
 
 def _candles(
-    asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest,
+    asked: pb.RunBacktestsRequest | pb.SweepBacktestsRequest | RunPortfolioRequest | SweepPortfoliosRequest,
     spec: BacktestSpec | PortfolioSpec,
     intervals: Sequence[int] = (),
 ) -> Iterator[str]:
@@ -144,7 +185,7 @@ def _execution(
         for value in swept.get(setting, [execution]):
             found = _setting(setting, value)
             if found or setting in swept:
-                option, text = found or (f"--{setting.replace('_', '-')}", "none")
+                option, text = found or (f"--{setting.replace('_', '-')}", _NONE)
                 values.setdefault(option, []).append(text)
             if value.WhichOneof("size") == "volatility_target" and setting == "size":
                 values["--volatility-period"] = [str(value.volatility_target.period)]
@@ -152,17 +193,28 @@ def _execution(
             yield from (option, ",".join(texts))
 
 
-def swept_columns(asked: pb.SweepBacktestsRequest) -> dict[str, list[str]]:
-    """Return the values of the intervals and of each setting with a range, by the names of their options.
+def swept_columns(asked: pb.SweepBacktestsRequest | SweepPortfoliosRequest) -> dict[str, list[Any]]:
+    """Return the values of what has several beside parameters, by the names of their options.
 
     Sizes of different kinds are one column, `size`.
     """
-    columns = {"interval": [_interval(number) for number in asked.intervals]} if asked.intervals else {}
+    columns: dict[str, list[Any]] = {}
+    if asked.intervals:
+        columns["interval"] = [_interval(number) for number in asked.intervals]
     for one in asked.execution_ranges:
         found = [_setting(one.name, value) for value in one.values]
         options = {setting[0] for setting in found if setting}
         name = options.pop().removeprefix("--").replace("-", "_") if len(options) == 1 else one.name
-        columns[name] = [setting[1] if setting else "none" for setting in found]
+        columns[name] = [setting[1] if setting else None for setting in found]
+    for own in asked.portfolio_ranges if isinstance(asked, SweepPortfoliosRequest) else ():
+        match own.name:
+            case "max_positions":
+                columns["max_positions"] = [value.max_positions for value in own.values]
+            case "rebalancing":
+                columns["rebalance_every"] = [value.rebalancing.every or None for value in own.values]
+            case "rank":
+                ranks = [_rule(one.rank, "rank") if one.HasField("rank") else None for one in own.values]
+                columns["rank"] = ranks
     return columns
 
 

@@ -14,14 +14,10 @@ from services.cli.views.console import CountColumn, say
 from services.cli.views.failure_lines import failure_lines, later_line, left_out_line
 from services.cli.views.metric_cells import heading_of, metric_of
 from services.cli.views.summary import NEVER_TRADED
+from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
-from services.cli.views.sweep_words import (
-    overfitting_words,
-    selection_bias_words,
-    started_words,
-    walk_forward_words,
-)
+from services.cli.views.sweep_words import overfitting_words, selection_bias_words, walk_forward_words
 from services.domain.counted import counted
 
 _MOST_ROWS = 20
@@ -134,7 +130,7 @@ class SweepView:
         )
         return Group(*best, self._progress)
 
-    def _show_rows(self, combinations: int) -> None:
+    def _show_rows(self) -> None:
         rows = self._rows.best()
         self._console.print(self._tables.combinations(self._console.width, rows))
         if any(map(self._rows.is_sparse, rows)):
@@ -149,7 +145,7 @@ class SweepView:
                 "[dim]listed last: combinations without a rank, with a median of fewer than "
                 f"{counted(self._min_trades, 'trade')}[/dim]",
             )
-        if (more := combinations - len(rows)) > 0:
+        if (more := self._rows.count - len(rows)) > 0:
             say(
                 self._console,
                 f"[dim]… and {counted(more, 'more combination')}: --top shows more, "
@@ -176,7 +172,7 @@ class SweepView:
         if summary.HasField("overfitting"):
             say(self._console, overfitting_words(summary.overfitting))
         self._show_failures()
-        self._show_rows(self._started.combination_count)
+        self._show_rows()
         if self._best:
             self._console.print(self._tables.best(self._console.width, self._best))
         if self._curves:
@@ -202,7 +198,7 @@ class SweepView:
         self._console.print(self._tables.folds(self._console.width, walk.folds))
         say(self._console, "means over the folds of the tests' medians over the cryptos:")
         say(self._console, self._tables.figures(walk.mean_test))
-        for line in walk_forward_words(summary, self._console.width):
+        for line in walk_forward_words(walk, self._console.width):
             say(self._console, line)
         # Holding is defined for every result.
         without = sum(not curve.metrics.HasField("buy_and_hold_return") for curve in self._curves)

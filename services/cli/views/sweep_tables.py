@@ -88,7 +88,12 @@ class SweepTables:
         of = self._means and f" of {self._means}"
         return fitted_table(width, columns, f"combinations, medians over the cryptos{of}")
 
-    def folds(self, width: int, folds: Sequence[sweep_pb2.SweepFold]) -> Table:
+    def folds(
+        self,
+        width: int,
+        folds: Sequence[sweep_pb2.SweepFold],
+        title: str = "walk-forward, medians over the cryptos",
+    ) -> Table:
         """Return the folds: the chosen combination, and its figures in train and test."""
         columns = [
             _numbers("fold", len(folds)),
@@ -101,7 +106,7 @@ class SweepTables:
             *self._values(folds),
             *self._figures([(fold.train, fold.test) for fold in folds]),
         ]
-        return fitted_table(width, columns, "walk-forward, medians over the cryptos")
+        return fitted_table(width, columns, title)
 
     def out_of_sample(self, width: int, curves: Sequence[sweep_pb2.OutOfSample]) -> Table:
         """Return the out-of-sample figures of each crypto."""

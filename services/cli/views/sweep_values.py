@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from backcast.backtest.v1 import execution_pb2
-from backcast.backtest.v1.sweep_pb2 import ExecutionRange, ParameterRange
+from backcast.backtest.v1.execution_pb2 import Execution
+from backcast.backtest.v1.portfolio_pb2 import PortfolioSpec
+from backcast.backtest.v1.sweep_pb2 import ParameterRange
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast_engine.interval import Interval
 from services.cli.views.request import percent
 from services.wire.enum_names import names_of
@@ -20,6 +23,7 @@ _USUAL = {
     **dict.fromkeys(("stop_loss", "take_profit", "trailing_stop"), "none"),
     "size": "100%",
 }
+_SIZES = ("equity_fraction", "quote_amount", "volatility_target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +34,66 @@ class Dimension:
     values: tuple[str, ...]
 
 
-def dimensions_of(request: SweepBacktestsRequest) -> list[Dimension]:
+def dimensions_of(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> list[Dimension]:
     """Return the dimensions of a sweep that has started, in the order of a combination's `value_indexes`."""
-    intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
-    first = [Dimension("interval", intervals)] if intervals else []
-    return first + range_dimensions(request.ranges, request.execution_ranges)
-
-
-def range_dimensions(
-    ranges: Iterable[ParameterRange], execution_ranges: Iterable[ExecutionRange]
-) -> list[Dimension]:
-    """Return the dimensions of ranges of parameters, then of ranges of the execution."""
-    parameters = [
-        Dimension(one.name, tuple(value.string_value or f"{value.number_value:g}" for value in one.values))
-        for one in ranges
-    ]
     settings = [
         Dimension(
             _NAMES.get(one.name, one.name.replace("_", " ")),
             tuple(_setting(value) or _USUAL.get(one.name, "") for value in one.values),
         )
-        for one in execution_ranges
+        for one in request.execution_ranges
     ]
-    return parameters + settings
+    intervals = tuple(tuple(Interval)[number - 1].value for number in request.intervals)
+    first = [Dimension("interval", intervals)] if intervals else []
+    if isinstance(request, SweepPortfoliosRequest):
+        settings = [_with_equal_shares(one) if one.name == "size" else one for one in settings]
+        own = [
+            Dimension(one.name.replace("_", " "), tuple(_own(one.name, value) for value in one.values))
+            for one in request.portfolio_ranges
+        ]
+        settings += own
+    return [*first, *_parameters(request.ranges), *settings]
 
 
-def _setting(value: execution_pb2.Execution) -> str:
+def fixed_execution(request: SweepBacktestsRequest | SweepPortfoliosRequest) -> Execution:
+    """Return the execution without stops and size that have ranges, which are printed with their values."""
+    execution = Execution()
+    execution.CopyFrom(request.spec.execution)
+    for one in request.execution_ranges:
+        for name in _SIZES if one.name == "size" else (one.name,):
+            execution.ClearField(name)  # type: ignore[arg-type]  # a field's name
+    return execution
+
+
+def _parameters(ranges: Iterable[ParameterRange]) -> list[Dimension]:
+    return [
+        Dimension(one.name, tuple(value.string_value or f"{value.number_value:g}" for value in one.values))
+        for one in ranges
+    ]
+
+
+def _with_equal_shares(sizes: Dimension) -> Dimension:
+    """Return sizes in words: where the execution names none, a portfolio has equal shares."""
+    return Dimension(sizes.name, tuple("equal" if size == "100%" else size for size in sizes.values))
+
+
+def _own(name: str, value: PortfolioSpec) -> str:
+    """Return a value of a portfolio's own setting in words."""
+    if not value.ListFields():
+        return "default" if name in ("max_positions", "size") else "none"
+    if name == "rank":
+        # Imported here, because importing the engine is slow.
+        from backcast_engine.rules.text import text
+        from services.wire.expressions import expression_from
+
+        return text(expression_from(value.rank, "rank"))
+    if name == "rebalancing":
+        threshold = value.rebalancing.threshold
+        return f"every {value.rebalancing.every}" + (f" from {percent(threshold)} on" if threshold else "")
+    return f"{value.max_positions}" if name == "max_positions" else ("", "equal", "execution")[value.size]
+
+
+def _setting(value: Execution) -> str:
     """Return the only field that is set, in words; empty where none is."""
     for field, content in value.ListFields():
         if field.enum_type:

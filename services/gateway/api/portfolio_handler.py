@@ -106,7 +106,7 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
     async def _sweep_plan(self, request: SweepPortfoliosRequest) -> PortfolioSweepPlan:
         # Threads read thousands of values: other clients are served meanwhile.
         asked = await asyncio.to_thread(portfolio_sweep_request_from, request)
-        possible = await asyncio.to_thread(asked.grid.possible)
+        possible = await asyncio.to_thread(asked.positions)
         run = asked.planned_run
         known = await self._market.cryptos(run.listed_symbols, run.seen_before_s)
         return make_portfolio_sweep_plan(asked, possible, known, int(time.time()))

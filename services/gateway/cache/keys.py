@@ -168,23 +168,24 @@ class PortfolioKeys:
 
     def __init__(self, run: RunPlan, cryptos: Sequence[CryptoData]) -> None:
         self._run, self._cryptos = run, cryptos
-        # Of the data that was listed, by window: many portfolios have one.
-        self._listed: dict[Window, list[object]] = {}
+        # Of the data that was listed, by window and interval: many portfolios have the same.
+        self._listed: dict[tuple[Window, Interval], list[object]] = {}
 
     def key(self, portfolio: Portfolio, fingerprints: Mapping[str, str] | None = None) -> str:
         """Return the key of a portfolio's result of data of these fingerprints, by symbol.
 
         Where there is none, it is that of the data that was listed.
         """
+        seen = portfolio.window, portfolio.interval
         if fingerprints:
-            data = self._data(portfolio.window, fingerprints)
+            data = self._data(*seen, fingerprints)
         else:
-            data = self._listed.get(portfolio.window) or self._data(portfolio.window, {})
-            self._listed[portfolio.window] = data
+            data = self._listed.get(seen) or self._data(*seen, {})
+            self._listed[seen] = data
         return _PORTFOLIO_PREFIX + _digest([data, _parts_of_portfolio(portfolio)])
 
-    def _data(self, window: Window, fingerprints: Mapping[str, str]) -> list[object]:
-        backtest = replace(self._run.backtest, window=window)
+    def _data(self, window: Window, interval: Interval, fingerprints: Mapping[str, str]) -> list[object]:
+        backtest = replace(self._run.backtest, window=window, interval=interval)
         cryptos = [
             [crypto.symbol, _seen_in(crypto, fingerprints), complete_until_s(backtest, crypto)]
             for crypto in self._cryptos

@@ -9,15 +9,23 @@ from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast_engine import Window
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.sweep import ParameterValues
+from backcast_engine.sweep.grid import MAX_SEARCHED
 from services.gateway.messages.portfolios import read_portfolio
 from services.gateway.messages.runs import left_out_to, read_run_request, run_request_to
-from services.gateway.planning.portfolio_grid import OWN_SETTINGS, OwnValues, make_portfolio_grid
+from services.gateway.messages.sweeps import on_longest, read_intervals, search_from, search_to
+from services.gateway.planning.portfolio_grid import (
+    MAX_COMBINATIONS,
+    OWN_SETTINGS,
+    OwnValues,
+    PortfolioGrid,
+    make_portfolio_grid,
+)
 from services.gateway.planning.portfolio_sweep_plan import (
     PortfolioSweepPlan,
     PortfolioSweepRequest,
-    sweep_violations,
 )
 from services.wire.backtests import metric_from, metric_to
+from services.wire.candles import interval_to
 from services.wire.expressions import expression_to, read_expression
 from services.wire.portfolios import portfolio_spec_to, rebalancing_from, size_from
 from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_ranges, read_ranges
@@ -26,7 +34,9 @@ from services.wire.sweeps import execution_ranges_to, ranges_to, read_execution_
 def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> PortfolioSweepRequest:
     """Return what a client asks for; raise InvalidInput, naming every bad field, for what makes no sense."""
     violations = Violations()
-    base = read_portfolio(request.spec, read_run_request(request, violations), violations)
+    intervals = read_intervals(request.intervals, violations)
+    run = on_longest(read_run_request(request, violations), intervals)
+    base = read_portfolio(request.spec, run, violations)
     ranges = _read_ranges(request.ranges, request.spec.strategies, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
     own = [
@@ -34,14 +44,23 @@ def portfolio_sweep_request_from(request: pb.SweepPortfoliosRequest) -> Portfoli
         for index, message in enumerate(request.portfolio_ranges)
     ]
     metric = violations.read("", metric_from, request.metric)
-    split = request.split if request.HasField("split") else None
-    min_trades = request.min_trades if request.HasField("min_trades") else None
-    found = sweep_violations(split=split, best_count=request.best_count, min_trades=min_trades)
-    violations.add(*found)
-    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own)
+    search, most = None, MAX_COMBINATIONS
+    if request.HasField("search"):
+        search, most = violations.read(None, search_from, request, MAX_COMBINATIONS), MAX_SEARCHED
+    grid = violations.read(None, make_portfolio_grid, base, ranges, settings, own, intervals, most)
+    asked = PortfolioSweepRequest(
+        grid=grid or PortfolioGrid(base, (), (), (), (), (), tuple(intervals)),
+        split=request.split if request.HasField("split") else None,
+        metric=metric,
+        best_count=request.best_count,
+        min_trades=request.min_trades if request.HasField("min_trades") else None,
+        search=search,
+        fold_count=request.fold_count if request.HasField("fold_count") else None,
+        curve_points=request.curve_points if request.HasField("curve_points") else None,
+    )
+    violations.add(*asked.violations())
     violations.raise_if_any()
-    assert grid
-    return PortfolioSweepRequest(grid, split, metric, request.best_count, min_trades)
+    return asked
 
 
 def _read_ranges(
@@ -106,6 +125,7 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         spec=portfolio_spec_to(grid.base.portfolio(symbols, Window(window.start_s, window.end_s))),
         ranges=ranges_to(grid.names, grid.values),
         execution_ranges=execution_ranges_to(grid.settings),
+        intervals=map(interval_to, grid.intervals),
         portfolio_ranges=map(_own_to, grid.own),
         cache_mode=run.cache_mode,
         metric=metric_to(plan.metric),
@@ -113,12 +133,21 @@ def portfolio_sweep_started(plan: PortfolioSweepPlan, run_id: str) -> pb.Portfol
         min_trades=plan.min_trades,
         run_id=run_id,
     )
+    if grid.base.size is None and any(one.name == "size" for one in grid.settings):
+        # Each combination has the default that its execution gives.
+        request.spec.ClearField("size")
     if asked.split is not None:
         request.split = asked.split
+    if asked.fold_count is not None:
+        request.fold_count = asked.fold_count
+        # Without folds there is no curve.
+        request.curve_points = plan.curve_points
+    if asked.search:
+        request.search.CopyFrom(search_to(asked.search))
     return pb.PortfolioSweepStarted(
         request=request,
         combination_count=len(plan.possible),
-        skipped_combination_count=grid.size - len(plan.possible),
+        skipped_combination_count=0 if asked.search else grid.size - len(plan.possible),
         crypto_count=len(plan.cryptos),
         portfolio_count=plan.portfolios,
         run_id=run_id,

@@ -1,14 +1,18 @@
 """Converts requests for sweeps to SweepRequest, and plans of sweeps back to requests."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from backcast.gateway.v1 import backtest_service_pb2 as pb
+from backcast.gateway.v1.portfolio_sweep_pb2 import SweepPortfoliosRequest
 from backcast.gateway.v1.sweep_pb2 import SearchMethod as SearchMethodValue
+from backcast.gateway.v1.sweep_pb2 import SweepSearch
 from backcast_engine.errors import InvalidInput, Violations
 from backcast_engine.interval import Interval
-from backcast_engine.sweep import Grid, make_grid
+from backcast_engine.sweep import MAX_SAMPLE, Grid, make_grid
 from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
 from services.gateway.messages.runs import UNREAD_STRATEGY, left_out_to, read_run_request, run_request_to
+from services.gateway.planning.run_plan import RunRequest
 from services.gateway.planning.sweep_plan import Search, SearchMethod, SweepPlan, SweepRequest
 from services.wire.backtests import metric_from, metric_to, strategy_to
 from services.wire.candles import interval_from, interval_to
@@ -22,12 +26,8 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
     run = read_run_request(request, violations)
     ranges = read_ranges(request.ranges, request.spec.strategy, violations)
     settings = read_execution_ranges(request.execution_ranges, violations)
-    intervals = [
-        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
-        for index, value in enumerate(request.intervals)
-    ]
-    if intervals:
-        run = replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
+    intervals = read_intervals(request.intervals, violations)
+    run = on_longest(run, intervals)
     grid = Grid(run.strategy, (), ())
     # Which ranges there can be depends on the strategy; there must be one in any case.
     if run.strategy is not UNREAD_STRATEGY or not ranges:
@@ -43,10 +43,25 @@ def sweep_request_from(request: pb.SweepBacktestsRequest) -> SweepRequest:
         best_trial_count=request.best_trial_count,
         min_trades=request.min_trades if request.HasField("min_trades") else None,
         curve_points=request.curve_points if request.HasField("curve_points") else None,
-        search=violations.read(None, _search_from, request) if request.HasField("search") else None,
+        search=violations.read(None, search_from, request) if request.HasField("search") else None,
     )
     violations.raise_if_any(asked.violations)
     return asked
+
+
+def read_intervals(values: Sequence[int], violations: Violations) -> list[Interval]:
+    """Return the lengths of candles that a sweep has; none where that of its run is the only one."""
+    return [
+        violations.read(Interval.HOUR_1, _interval_from, value, f"intervals[{index}]")
+        for index, value in enumerate(values)
+    ]
+
+
+def on_longest(run: RunRequest, intervals: Sequence[Interval]) -> RunRequest:
+    """Return the run on the longest of the intervals, at whose candles the window of a sweep is cut."""
+    if not intervals:
+        return run
+    return replace(run, interval=max(intervals, key=lambda interval: interval.seconds))
 
 
 def _interval_from(value: int, field: str) -> Interval:
@@ -58,8 +73,11 @@ def _interval_from(value: int, field: str) -> Interval:
         raise InvalidInput.of(field, error.violations[0].reason) from None
 
 
-def _search_from(request: pb.SweepBacktestsRequest) -> Search:
-    """Return the search of a request that has one; raise InvalidInput where it cannot be."""
+def search_from(request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, most: int = MAX_SAMPLE) -> Search:
+    """Return the search of a request that has one; raise InvalidInput where it cannot be.
+
+    `most` is the greatest number of combinations.
+    """
     message = request.search
     names = names_of(SearchMethodValue.DESCRIPTOR)
     if message.method and message.method not in names:
@@ -67,9 +85,16 @@ def _search_from(request: pb.SweepBacktestsRequest) -> Search:
         raise InvalidInput.of("search.method", reason)
     method = SearchMethod(message.method) if message.method else SearchMethod.RANDOM
     search = Search(method, message.combination_count, message.seed)
-    if violations := search.violations(folds=request.HasField("fold_count")):
+    folds = request.fold_count if request.HasField("fold_count") else None
+    if violations := search.violations(folds, most):
         raise InvalidInput(*violations)
     return search
+
+
+def search_to(search: Search) -> SweepSearch:
+    """Return the message of a search."""
+    method = SearchMethodValue.ValueType(search.method.value)
+    return SweepSearch(method=method, combination_count=search.count, seed=search.seed)
 
 
 def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
@@ -94,10 +119,8 @@ def sweep_started(plan: SweepPlan, run_id: str) -> pb.SweepStarted:
         request.fold_count = asked.fold_count
         # Without folds there are no curves.
         request.curve_points = plan.curve_points
-    if search := asked.search:
-        request.search.method = SearchMethodValue.ValueType(search.method.value)
-        request.search.combination_count = search.count
-        request.search.seed = search.seed
+    if asked.search:
+        request.search.CopyFrom(search_to(asked.search))
     # The run's is one of the combinations.
     request.spec.strategy.CopyFrom(strategy_to(asked.grid.base))
     return pb.SweepStarted(

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from backcast_engine import Strategy
 from backcast_engine.errors import InvalidInput, Violation
+from backcast_engine.interval import Interval
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.portfolio import WeightedStrategy
 from backcast_engine.rules import Expression
 from backcast_engine.rules.nodes import call
 from backcast_engine.strategies.custom_rules import CustomRules
-from backcast_engine.sweep import Grid, ParameterValues, SettingValues, make_grid
-from backcast_engine.sweep.grid import MAX_VALUES, placeholders_without_range
+from backcast_engine.sweep import Grid, ParameterValues, Positions, SettingValues, make_grid
+from backcast_engine.sweep.grid import MAX_SEARCHED, MAX_VALUES, placeholders_without_range
 from backcast_engine.sweep.settings import setting_violations, with_settings
 from services.gateway.planning.portfolio_plan import PortfolioRequest
 
@@ -35,13 +36,12 @@ class OwnValues:
 
 
 @dataclass(frozen=True, slots=True)
-class PortfolioGrid:
-    """Every combination of values of parameters, of settings of the execution, and of the portfolio's own.
+class PortfolioGrid(Positions):
+    """Every combination of intervals, parameters, settings of the execution, and the portfolio's own.
 
     `names` and `values` are those of the parameters, as a client gave them: a name is that of all strategies
     that have it, and of the rank. `swept` has, of each strategy and last of the rank where there is one, the
-    parameters that are its own, typed; the rank stands in rules. Positions count the combinations from 0 in
-    the order of itertools.product: the last dimension changes first.
+    parameters that are its own, typed; the rank stands in rules.
     """
 
     base: PortfolioRequest
@@ -50,43 +50,71 @@ class PortfolioGrid:
     settings: tuple[SettingValues, ...]
     own: tuple[OwnValues, ...]
     swept: tuple[Grid, ...]
+    intervals: tuple[Interval, ...] = ()
 
     @property
     def dimensions(self) -> tuple[Sequence[Any], ...]:
         """The values of each dimension, in order."""
-        return (*self.values, *(one.values for one in self.settings), *(one.values for one in self.own))
+        others = *(one.values for one in self.settings), *(one.values for one in self.own)
+        return (*self._interval_values, *self.values, *others)
 
     @property
-    def size(self) -> int:
-        """The number of positions."""
-        return math.prod(map(len, self.dimensions))
+    def scales(self) -> tuple[Sequence[Any], ...]:
+        """The values of each dimension as a search compares them: numbers and distances have an order."""
+        intervals = ([interval.seconds for interval in each] for each in self._interval_values)
+        others = *(one.scale for one in self.settings), *(one.values for one in self.own)
+        return (*intervals, *self.values, *others)
 
-    def indexes(self, position: int) -> tuple[int, ...]:
-        """Return the indexes of the values at a position, of each dimension."""
-        return tuple(map(int, np.unravel_index(position, [len(values) for values in self.dimensions])))
+    @property
+    def _interval_values(self) -> tuple[Sequence[Interval], ...]:
+        return (self.intervals,) if self.intervals else ()
 
     def request(self, position: int) -> PortfolioRequest:
         """Return the portfolio at a position."""
         indexes = self.indexes(position)
-        by_name = dict(zip(self.names, indexes, strict=False))
+        by_name = self._by_name(indexes)
         strategies = tuple(
             WeightedStrategy(_with(grid, by_name), each.weight)
             for grid, each in zip(self.swept, self.base.strategies, strict=False)
         )
-        rank = self.base.rank
-        if rank is not None:
-            rank = _rank_of(_with(self.swept[-1], by_name))
-        settings, own = indexes[len(self.names) :], indexes[len(self.names) + len(self.settings) :]
-        execution = with_settings(self.base.run.execution, self.settings, settings[: len(self.settings)])
-        fields = {one.name: one.values[index] for one, index in zip(self.own, own, strict=True)}
-        run = replace(self.base.run, execution=execution)
-        return replace(self.base, run=run, strategies=strategies, **{"rank": rank, **fields})
+        account = replace(self._account(indexes), strategies=strategies)
+        return (
+            account
+            if self.base.rank is None
+            else replace(account, rank=_rank_of(_with(self.swept[-1], by_name)))
+        )
+
+    def is_possible(self, position: int) -> bool:
+        """Return whether the values at a position do not conflict."""
+        indexes = self.indexes(position)
+        by_name = self._by_name(indexes)
+        # Making a strategy takes time, and most have no parameters that can conflict.
+        can_conflict = [one for one in self.swept if type(one.base).conflicts is not Strategy.conflicts]
+        if any(_with(grid, by_name).conflicts("") for grid in can_conflict):
+            return False
+        return not self._account(indexes).account_conflicts()
 
     def possible(self) -> NDArray[np.int64]:
         """Return the positions whose values do not conflict, ascending."""
-        return np.array(
-            [position for position in range(self.size) if not self.request(position).conflicts()], np.int64
-        )
+        return np.array([position for position in range(self.size) if self.is_possible(position)], np.int64)
+
+    def interval(self, position: int) -> Interval:
+        """Return the length of the candles at a position."""
+        return self.intervals[self.indexes(position)[0]] if self.intervals else self.base.run.interval
+
+    def _by_name(self, indexes: Sequence[int]) -> dict[str, int]:
+        """Return the indexes of the values of parameters, by name."""
+        return dict(zip(self.names, indexes[len(self._interval_values) :], strict=False))
+
+    def _account(self, indexes: Sequence[int]) -> PortfolioRequest:
+        """Return the portfolio at these indexes, but without the values of parameters."""
+        run = self.base.run
+        interval = self.intervals[indexes[0]] if self.intervals else run.interval
+        settings = len(self._interval_values) + len(self.names)
+        own = settings + len(self.settings)
+        execution = with_settings(run.execution, self.settings, indexes[settings:own])
+        fields = {one.name: one.values[index] for one, index in zip(self.own, indexes[own:], strict=True)}
+        return replace(self.base, run=replace(run, interval=interval, execution=execution), **fields)
 
 
 def make_portfolio_grid(
@@ -94,18 +122,28 @@ def make_portfolio_grid(
     ranges: Sequence[ParameterValues],
     settings: Sequence[SettingValues],
     own: Sequence[OwnValues],
+    intervals: Sequence[Interval] = (),
+    most: int = MAX_COMBINATIONS,
 ) -> PortfolioGrid:
     """Return the grid of ranges; raise InvalidInput, naming every bad field, if there can be none.
 
-    Fields are `ranges[1].values[3]`, `execution_ranges[0].values[2]`, `portfolio_ranges[0].name`, and those
-    of the portfolio for what has no range.
+    Where there are `intervals`, that of the portfolio is the longest; `most` is the greatest number of
+    combinations. Fields are `ranges[1].values[3]`,
+    `execution_ranges[0].values[2]`, `portfolio_ranges[0].name`, and those of the portfolio for what has no
+    range.
     """
     swept = [each.strategy for each in base.strategies]
     paths = [f"strategies[{index}]." for index in range(len(swept))]
     if base.rank is not None and not any(one.name == "rank" for one in own):
         swept.append(_as_rules(base.rank))
         paths.append("")
-    violations = [] if ranges or settings or own else [Violation("ranges", "at least one range is needed")]
+    violations = [
+        Violation(f"intervals[{index}]", f"{interval.value} occurs twice")
+        for index, interval in enumerate(intervals)
+        if interval in intervals[:index]
+    ]
+    if not (ranges or settings or own or len(intervals) > 1):
+        violations.append(Violation("ranges", "at least one range is needed"))
     violations += _name_violations(swept, ranges)
     grids = []
     for strategy, path in zip(swept, paths, strict=True):
@@ -116,10 +154,11 @@ def make_portfolio_grid(
     violations += setting_violations(base.run.execution, settings, MAX_VALUES)
     violations += _own_violations(base, own)
     violations += _base_violations(base, own)
-    size = math.prod(len(one.values) for one in ranges)
+    size = max(len(intervals), 1) * math.prod(len(one.values) for one in ranges)
     size *= math.prod(len(one.values) for one in settings) * math.prod(len(one.values) for one in own)
-    if size > MAX_COMBINATIONS:
-        reason = f"the ranges have {size:,} combinations, and at most {MAX_COMBINATIONS:,} are allowed"
+    if size > most:
+        reason = f"the ranges have {size:,} combinations, and at most {most:,} are allowed"
+        reason += ", unless a search chooses some" if most < MAX_SEARCHED else ""
         violations.insert(0, Violation("ranges", reason))
     if violations:
         raise InvalidInput(*violations)
@@ -130,6 +169,7 @@ def make_portfolio_grid(
         settings=tuple(settings),
         own=tuple(own),
         swept=tuple(grids),
+        intervals=tuple(intervals),
     )
 
 
@@ -193,7 +233,7 @@ def _grid_of(strategy: Strategy, ranges: Sequence[ParameterValues]) -> tuple[Gri
         return alone, missing or strategy.violations()
     indexes = sorted(places.values())
     try:
-        return make_grid(strategy, [ranges[index] for index in indexes]), []
+        return make_grid(strategy, [ranges[index] for index in indexes], most=MAX_SEARCHED), []
     except InvalidInput as error:
         renamed = []
         for each in error.violations:

@@ -58,11 +58,14 @@ class PortfolioRequest:
 
     def conflicts(self) -> list[Violation]:
         """Return violations between values that are each right by themselves."""
-        portfolio = self.portfolio((), Window(0, 0))
-        found = self._size_conflicts() + portfolio.rebalancing_conflicts()
+        found = self.account_conflicts()
         for index, each in enumerate(self.strategies):
             found += each.strategy.conflicts(f"strategies[{index}].strategy.{each.strategy.name}")
         return found
+
+    def account_conflicts(self) -> list[Violation]:
+        """Return those of the conflicts that no parameter of a strategy has a part in."""
+        return self._size_conflicts() + self.portfolio((), Window(0, 0)).rebalancing_conflicts()
 
     def _size_conflicts(self) -> list[Violation]:
         if self.size is not PortfolioSize.EQUAL or not _has_size(self.run.execution):

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from backcast_engine import Window
 from backcast_engine.errors import InvalidInput, Violation, Violations
+from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio
 from backcast_engine.rules.check import located_other_candles
-from backcast_engine.sweep import Fold, split_fault, split_window
+from backcast_engine.sweep import Fold, fold_count_fault, sampled_positions, split_fault
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.portfolio_grid import PortfolioGrid
 from services.gateway.planning.portfolio_plan import check_candles
@@ -19,6 +21,11 @@ from services.gateway.planning.sweep_plan import (
     DEFAULT_METRIC,
     DEFAULT_MIN_TRADES,
     MAX_BEST_TRIALS,
+    Search,
+    SearchMethod,
+    curve_points_fault,
+    folds_of,
+    planned_curve_points,
 )
 
 # Of so many candles compute has signals in memory at once: for each strategy a quarter of a byte and, where a
@@ -31,7 +38,9 @@ _PORTFOLIOS_AT_ONCE = 32
 class PortfolioSweepRequest:
     """What a client asked for.
 
-    An empty `metric`, a `best_count` of 0, and None for `min_trades` stand for defaults.
+    At most one of `split` (a fraction) and `fold_count` is not None. An empty `metric`, a `best_count` of 0,
+    and None for `min_trades` or `curve_points` stand for defaults. Without a `search`, all combinations are
+    traded.
     """
 
     grid: PortfolioGrid
@@ -39,6 +48,40 @@ class PortfolioSweepRequest:
     metric: str
     best_count: int
     min_trades: int | None
+    search: Search | None = None
+    fold_count: int | None = None
+    curve_points: int | None = None
+
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with the request beside the grid and the search, whatever the data."""
+        found = []
+        if self.split is not None and (fault := split_fault(self.split)):
+            found.append(Violation("split", fault))
+        if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
+            found.append(Violation("fold_count", fault))
+        if self.fold_count is not None and len(self.grid.intervals) > 1:
+            reason = "cannot be combined with several intervals: an account has candles of one length"
+            found.append(Violation("fold_count", reason))
+        if self.fold_count is not None and self.search and self.search.method is SearchMethod.TPE:
+            reason = "TPE cannot be combined with folds in a sweep over portfolios"
+            found.append(Violation("search.method", reason))
+        if fault := curve_points_fault(self.curve_points):
+            found.append(Violation("curve_points", fault))
+        if not 0 <= self.best_count <= MAX_BEST_TRIALS:
+            reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
+            found.append(Violation("best_count", reason))
+        if self.min_trades is not None and self.min_trades < 0:
+            found.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
+        return found
+
+    def positions(self) -> NDArray[np.int64]:
+        """Return the positions in the grid of the combinations to trade; it takes up to some seconds.
+
+        Those of an optimization are a random sample, which its proposals replace.
+        """
+        if self.search is None:
+            return self.grid.possible()
+        return sampled_positions(self.grid, self.search.count, self.search.seed)
 
     @property
     def planned_run(self) -> RunRequest:
@@ -55,44 +98,39 @@ class PortfolioSweepRequest:
         return replace(run, also_seen=(*run.also_seen, *ranks))
 
 
-def sweep_violations(*, split: float | None, best_count: int, min_trades: int | None) -> list[Violation]:
-    """Return what is wrong with a sweep over portfolios beside its grid."""
-    found = []
-    if split is not None and (fault := split_fault(split)):
-        found.append(Violation("split", fault))
-    if not 0 <= best_count <= MAX_BEST_TRIALS:
-        reason = f"must be from 1 to {MAX_BEST_TRIALS:,}, or 0 for {DEFAULT_BEST_TRIALS}"
-        found.append(Violation("best_count", reason))
-    if min_trades is not None and min_trades < 0:
-        found.append(Violation("min_trades", f"must be at least 0, not {min_trades}"))
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class PortfolioSweepPlan:
     """A sweep: the possible combinations, int64 positions in the grid, as portfolios of `cryptos`.
 
-    `cryptos` are in order of symbols. `run` is the run of one of the strategies.
+    `cryptos` are in order of symbols. `run` is the run of one of the strategies, on the longest candles. Of
+    an optimization, the positions change: those of combinations that are not computed yet are replaced.
     """
 
     request: PortfolioSweepRequest
     run: RunPlan
     cryptos: list[CryptoData]
     possible: NDArray[np.int64]
-    fold: Fold
+    folds: list[Fold]
     metric: str
     best_count: int
     min_trades: int
+    curve_points: int
 
     @property
-    def windows(self) -> int:
-        """The number of parts of the window: train, and test where it is cut."""
-        return len(list(self.fold.windows()))
+    def is_optimized(self) -> bool:
+        """Whether figures of some combinations propose others; never where all are traded."""
+        search = self.request.search
+        return search is not None and search.proposes(len(self.possible))
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The parts of the window, fold by fold: train, then test where there is one."""
+        return tuple(window for fold in self.folds for window in fold.windows())
 
     @property
     def portfolios(self) -> int:
         """The number of portfolios: combinations in parts of the window."""
-        return len(self.possible) * self.windows
+        return len(self.possible) * len(self.windows)
 
     @property
     def strategies(self) -> int:
@@ -109,7 +147,7 @@ class PortfolioSweepPlan:
         """The factors of the number of backtests, in words."""
         factors = f"{len(self.possible):,} combinations × {len(self.cryptos):,} cryptos"
         factors += f" × {self.strategies:,} strategies" if self.strategies > 1 else ""
-        return factors + (f" × {self.windows} windows" if self.windows > 1 else "")
+        return factors + (f" × {len(self.windows)} windows" if len(self.windows) > 1 else "")
 
     @property
     def strategy_names(self) -> str:
@@ -124,13 +162,24 @@ class PortfolioSweepPlan:
         """Return the portfolio of a combination in the part of the window with this number."""
         request = self.request.grid.request(int(self.possible[combination]))
         symbols = [crypto.symbol for crypto in self.cryptos]
-        return request.portfolio(symbols, list(self.fold.windows())[window])
+        parts = len(self.folds[0].windows())
+        return request.portfolio(symbols, self.folds[window // parts].windows()[window % parts])
+
+    @property
+    def shortest_interval(self) -> Interval:
+        """The length of the shortest candles."""
+        intervals = self.request.grid.intervals or (self.run.backtest.interval,)
+        return min(intervals, key=lambda interval: interval.seconds)
+
+    def interval(self, combination: int) -> Interval:
+        """Return the length of the candles of a combination."""
+        return self.request.grid.interval(int(self.possible[combination]))
 
     @property
     def at_once(self) -> int:
         """How many portfolios compute is asked for at once."""
-        window, interval = self.run.backtest.window, self.run.backtest.interval
-        candles = max((window.end_s - window.start_s) // interval.seconds, 1)
+        window = self.run.backtest.window
+        candles = max((window.end_s - window.start_s) // self.shortest_interval.seconds, 1)
         fitting = _CANDLES_AT_ONCE // (candles * len(self.cryptos) * self.strategies)
         return min(max(fitting, 1), _PORTFOLIOS_AT_ONCE)
 
@@ -153,20 +202,20 @@ def make_portfolio_sweep_plan(
     run = make_plan(asked, known, now_s)
     cryptos = sorted(run.cryptos, key=lambda crypto: crypto.symbol)
     window, interval = run.backtest.window, run.backtest.interval
-    fold = Fold(window, None) if request.split is None else split_window(window, interval, request.split)
     plan = PortfolioSweepPlan(
         request=request,
         run=run,
         cryptos=cryptos,
         possible=possible,
-        fold=fold,
+        folds=folds_of(window, interval, request.split, request.fold_count),
         metric=request.metric or DEFAULT_METRIC,
         best_count=request.best_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
+        curve_points=planned_curve_points(request.curve_points),
     )
     symbols = [crypto.symbol for crypto in cryptos]
     portfolio = plan.portfolio(0)
-    check_candles(replace(portfolio, window=window), len(cryptos))
+    check_candles(replace(portfolio, window=window, interval=plan.shortest_interval), len(cryptos))
     # How many places there can be, and what can be a benchmark, depends on the cryptos.
     swept = {one.name for one in grid.own}
     found = [each for each in portfolio.violations(symbols) if each.field not in swept]

@@ -36,8 +36,8 @@ from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan, u
 MAX_BEST_TRIALS = 1_000
 # Each of Optuna's proposals takes longer than the one before: so many take some tens of seconds.
 MAX_OPTIMIZED = 1_000
-# Proposals that are computed together: many, to keep workers busy, and few, as none learns from the others.
-_BATCH = 16
+# In all folds of a walk-forward, each of which has proposals of its own.
+MAX_OPTIMIZED_IN_FOLDS = 2_000
 DEFAULT_METRIC = "sharpe_ratio"
 DEFAULT_BEST_TRIALS = 20
 DEFAULT_MIN_TRADES = 1
@@ -56,24 +56,34 @@ class SearchMethod(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed."""
+    """A search among a grid's combinations: how, how many are backtested, and the random numbers' seed.
+
+    An optimization of a walk-forward proposes `count` combinations for each fold.
+    """
 
     method: SearchMethod
     count: int
     seed: int
 
-    def violations(self, *, folds: bool) -> list[Violation]:
-        """Return what is wrong with it, in a walk-forward (`folds`) or not."""
+    def proposes(self, combinations: int) -> bool:
+        """Return whether figures of some combinations propose others; never where all are computed."""
+        return self.method is SearchMethod.TPE and combinations >= self.count
+
+    def violations(self, folds: int | None, most: int = MAX_SAMPLE) -> list[Violation]:
+        """Return what is wrong with it, in a walk-forward of so many folds; None: in another sweep.
+
+        `most` is the greatest number of combinations at random.
+        """
         violations = []
-        most = MAX_OPTIMIZED if self.method is SearchMethod.TPE else MAX_SAMPLE
+        most, where = (MAX_OPTIMIZED if self.method is SearchMethod.TPE else most), ""
+        of_folds = MAX_OPTIMIZED_IN_FOLDS // folds if folds and not fold_count_fault(folds) else most
+        if self.method is SearchMethod.TPE and of_folds < most:
+            most, where = of_folds, f" with {folds} folds"
         if not 1 <= self.count <= most:
-            reason = f"must be from 1 to {most:,}, not {self.count:,}"
+            reason = f"must be from 1 to {most:,}{where}, not {self.count:,}"
             violations.append(Violation("search.combination_count", reason))
         if self.seed < 0:
             violations.append(Violation("search.seed", f"must be at least 0, not {self.seed}"))
-        if self.method is SearchMethod.TPE and folds:
-            reason = "TPE cannot be combined with folds: later folds would choose the trials of earlier ones"
-            violations.append(Violation("search.method", reason))
         if self.method is SearchMethod.TPE and find_spec("optuna") is None:
             reason = "TPE needs Optuna at the gateway: pip install 'backcast[optimize]'"
             violations.append(Violation("search.method", reason))
@@ -102,11 +112,15 @@ class SweepRequest:
     async def positions(self) -> NDArray[np.int64]:
         """Return the positions in the grid of the combinations to backtest; a thread finds them.
 
-        Those of an optimization are a random sample, which its proposals replace.
+        Those of an optimization are as many as it can propose; its proposals replace them.
         """
         if self.search is None:
             return await possible_positions(self.grid)
-        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        count, folds = self.search.count, self.fold_count or 1
+        sample = await asyncio.to_thread(sampled_positions, self.grid, count, self.search.seed)
+        if self.search.method is SearchMethod.TPE and len(sample) == count:
+            # Every fold has an optimizer, and these may propose the same combinations.
+            sample = np.resize(sample, min(count * folds, self.grid.size))
         # One interval after the other, as chunks are of one.
         return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
@@ -118,17 +132,12 @@ class SweepRequest:
             violations.append(Violation("best_trial_count", reason))
         if self.min_trades is not None and self.min_trades < 0:
             violations.append(Violation("min_trades", f"must be at least 0, not {self.min_trades}"))
-        if self.curve_points and not FEWEST_POINTS <= self.curve_points <= MAX_CURVE_POINTS:
-            most, asked = f"{MAX_CURVE_POINTS:,}", f"{self.curve_points:,}"
-            reason = f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {asked}"
-            violations.append(Violation("curve_points", reason))
+        if fault := curve_points_fault(self.curve_points):
+            violations.append(Violation("curve_points", fault))
         if self.split is not None and (fault := split_fault(self.split)):
             violations.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             violations.append(Violation("fold_count", fault))
-        if self.fold_count is not None and len(self.grid.intervals) > 1:
-            reason = "cannot be combined with several intervals: a curve has candles of one length"
-            violations.append(Violation("fold_count", reason))
         return violations
 
 
@@ -137,7 +146,7 @@ class SweepPlan:
     """A sweep: the possible combinations (int64 positions in the grid) in every window on many cryptos.
 
     `cryptos` are in order of symbols. `run` is the run of one of the combinations. Of an optimization, the
-    positions change: those of combinations that are not computed yet are replaced.
+    positions change: those of combinations that are not computed yet are replaced, and may turn out too many.
     """
 
     request: SweepRequest
@@ -194,6 +203,8 @@ class SweepPlan:
         With each comes the number that its first combination has here.
         """
         grid, positions = self.request.grid, self.possible[start:stop]
+        if not len(positions):
+            return
         if not grid.intervals:
             yield start, self if len(positions) == len(self.possible) else replace(self, possible=positions)
             return
@@ -216,14 +227,7 @@ class SweepPlan:
     def is_optimized(self) -> bool:
         """Whether figures of some combinations propose others; never where all are backtested."""
         search = self.request.search
-        return search is not None and search.method is SearchMethod.TPE and len(self.possible) == search.count
-
-    @property
-    def batches(self) -> "Iterator[tuple[int, int]]":
-        """The numbers of combinations from which and before which an optimization proposes together."""
-        size = min(self.chunk_size, _BATCH)
-        for start in range(0, len(self.possible), size):
-            yield start, min(start + size, len(self.possible))
+        return search is not None and search.proposes(len(self.possible))
 
     @property
     def has_placeholders(self) -> bool:
@@ -248,7 +252,11 @@ class SweepPlan:
     @property
     def backtests(self) -> int:
         """Trials in windows."""
-        return self.trials * len(self.windows)
+        return self.backtests_of(len(self.possible))
+
+    def backtests_of(self, combinations: int) -> int:
+        """Return how many backtests so many combinations have."""
+        return combinations * len(self.cryptos) * len(self.windows)
 
     @property
     def factors(self) -> str:
@@ -274,7 +282,7 @@ def make_sweep_plan(
     violations.raise_if_any()
     run = make_plan(replace(request.run, strategy=request.grid.strategy(int(possible[0]))), known, now_s)
     window, interval = run.backtest.window, run.backtest.interval
-    folds = _folds(request, window, interval)
+    folds = folds_of(window, interval, request.split, request.fold_count)
     return SweepPlan(
         request=request,
         run=run,
@@ -285,15 +293,27 @@ def make_sweep_plan(
         metric=request.metric or DEFAULT_METRIC,
         best_trial_count=request.best_trial_count or DEFAULT_BEST_TRIALS,
         min_trades=DEFAULT_MIN_TRADES if request.min_trades is None else request.min_trades,
-        curve_points=DEFAULT_CURVE_POINTS
-        if request.curve_points is None
-        else request.curve_points or MAX_CURVE_POINTS,
+        curve_points=planned_curve_points(request.curve_points),
     )
 
 
-def _folds(request: SweepRequest, window: Window, interval: Interval) -> list[Fold]:
-    if request.split is not None:
-        return [split_window(window, interval, request.split)]
-    if request.fold_count is not None:
-        return walk_forward(window, interval, request.fold_count)
+def folds_of(window: Window, interval: Interval, split: float | None, fold_count: int | None) -> list[Fold]:
+    """Return how a sweep cuts its window: one fold without a walk-forward."""
+    if split is not None:
+        return [split_window(window, interval, split)]
+    if fold_count is not None:
+        return walk_forward(window, interval, fold_count)
     return [Fold(window, None)]
+
+
+def curve_points_fault(points: int | None) -> str | None:
+    """Return why a curve out of sample cannot have so many points; None if it can."""
+    if not points or FEWEST_POINTS <= points <= MAX_CURVE_POINTS:
+        return None
+    most = f"{MAX_CURVE_POINTS:,}"
+    return f"must be from {FEWEST_POINTS} to {most}, or 0 for {most}, not {points:,}"
+
+
+def planned_curve_points(points: int | None) -> int:
+    """Return the most points of a curve out of sample: None stands for the default, and 0 for all."""
+    return DEFAULT_CURVE_POINTS if points is None else points or MAX_CURVE_POINTS

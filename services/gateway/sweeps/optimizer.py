@@ -13,29 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.execution import Distance
-from backcast_engine.sweep import Grid
-from services.domain.metric_order import SMALLEST_IS_BEST
-from services.gateway.planning.sweep_plan import SweepPlan
+from backcast_engine.sweep import Positions
 
 # Proposals that are known already or conflict, for each new one: then a random combination takes its place.
 _MOST_REPEATED = 4
 
 
-def make_optimizer(plan: SweepPlan) -> "Optimizer":
-    """Return the optimizer of a plan whose search needs one; importing Optuna takes a second."""
-    assert plan.request.search
-    return Optimizer(
-        plan.request.grid,
-        plan.possible.tolist(),
-        seed=plan.request.search.seed,
-        smallest_is_best=plan.metric in SMALLEST_IS_BEST,
-    )
-
-
 class Optimizer:
     """A study of one grid: batches of new combinations, each learnt before the next is proposed."""
 
-    def __init__(self, grid: Grid, others: Sequence[int], *, seed: int, smallest_is_best: bool) -> None:
+    def __init__(self, grid: Positions, others: Sequence[int], *, seed: int, smallest_is_best: bool) -> None:
         """`others` are possible combinations, at least as many as will be proposed."""
         import optuna
         from optuna.exceptions import ExperimentalWarning
@@ -50,19 +37,13 @@ class Optimizer:
         )
         self._grid = grid
         self._others = list(reversed(others))
-        dimensions: list[Sequence[Any]] = [[interval.seconds for interval in grid.intervals]]
-        dimensions = [*(dimensions if grid.intervals else ()), *grid.values]
-        dimensions += [
-            [tuple(setting.parts(index).values()) for index in range(len(setting.values))]
-            for setting in grid.settings
-        ]
         # Of a dimension with an order, the indexes of its values by it; of others None.
-        self._orders = [_order(values) for values in dimensions]
+        self._orders = [_order(values) for values in grid.scales]
         self._distributions: dict[str, Any] = {
             str(place): optuna.distributions.IntDistribution(0, len(values) - 1)
             if order
             else optuna.distributions.CategoricalDistribution(range(len(values)))
-            for place, (values, order) in enumerate(zip(dimensions, self._orders, strict=True))
+            for place, (values, order) in enumerate(zip(grid.scales, self._orders, strict=True))
         }
         self._scores: dict[int, float] = {}
         self._batch: list[tuple[int, Any]] = []
@@ -77,7 +58,7 @@ class Optimizer:
             position = self._position(trial.params)
             if position in self._scores:
                 self._tell(trial, self._scores[position])
-            elif self._is_in_batch(position) or self._grid.strategy(position).conflicts(""):
+            elif self._is_in_batch(position) or not self._grid.is_possible(position):
                 self._tell(trial, math.nan)
             else:
                 self._batch.append((position, trial))
@@ -137,8 +118,6 @@ def _order(values: Sequence[Any]) -> list[int] | None:
 
 def _size(value: Any) -> tuple[str, float]:
     """Return what kind of value it is, and its size where it has one."""
-    if isinstance(value, tuple) and len(value) == 1:
-        (value,) = value
     if isinstance(value, Distance):
         if value.fraction is not None:
             return "fraction", value.fraction

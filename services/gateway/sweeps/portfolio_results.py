@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
+from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio
 from services.gateway.cache.connection import CacheUnavailable
 from services.gateway.cache.keys import PortfolioKeys
@@ -41,11 +43,17 @@ class SweptResult:
 
 
 class PortfolioResults:
-    """The results of the portfolios of one sweep, each computed once for all runs that want it."""
+    """The results of portfolios of one sweep, each computed once for all runs that want it."""
 
     def __init__(
-        self, plan: PortfolioSweepPlan, cache: RunCache, single_flight: SingleFlight, compute: ComputeClient
+        self,
+        plan: PortfolioSweepPlan,
+        combinations: range,
+        cache: RunCache,
+        single_flight: SingleFlight,
+        compute: ComputeClient,
     ) -> None:
+        """Only some `combinations` of the plan are computed."""
         self._plan = plan
         self._cache = cache
         self._single_flight = single_flight
@@ -53,9 +61,7 @@ class PortfolioResults:
         self._keys = PortfolioKeys(plan.run, plan.cryptos)
         # Window by window: those of one batch of compute are in the same one.
         self._wanted = [
-            (combination, window)
-            for window in range(plan.windows)
-            for combination in range(len(plan.possible))
+            (combination, window) for window in range(len(plan.windows)) for combination in combinations
         ]
         # The combinations and windows that have no result yet, by key: several are the same portfolio where
         # they differ in what makes no difference.
@@ -139,9 +145,14 @@ class PortfolioResults:
                     yield [Computed(key, self._keys.key(portfolio, newer), response.result)]
 
     def _batches(self, places: dict[str, _Place]) -> Iterator[list[str]]:
-        """Yield keys of one part of the window, in order of combinations: neighbours often share signals."""
-        for window in range(self._plan.windows):
-            those = sorted((key for key in places if places[key][1] == window), key=places.__getitem__)
+        """Yield keys of one part of the window and one interval, as compute is asked for them together.
+
+        They come in order of combinations: neighbours often share signals.
+        """
+        together: dict[tuple[int, Interval], list[str]] = {}
+        for key, (combination, window) in sorted(places.items(), key=itemgetter(1)):
+            together.setdefault((window, self._plan.interval(combination)), []).append(key)
+        for those in together.values():
             for start in range(0, len(those), self._plan.at_once):
                 yield those[start : start + self._plan.at_once]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
-from backcast.gateway.v1.sweep_pb2 import SweepProgress
+from backcast.gateway.v1.sweep_pb2 import SweepProgress, WalkForward
 from backcast_engine import Detail
 from backcast_engine.sweep.deflated_sharpe import ReturnShape, shape_of
 from services.gateway.cache.result_cache import ResultCache
@@ -20,8 +20,14 @@ from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.runs.report import RunReport
+from services.gateway.sweeps.optimization import Optimization
 from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
 from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
+from services.gateway.sweeps.portfolio_walk_forward import (
+    add_out_of_sample,
+    chosen_combinations,
+    folds_message,
+)
 from services.gateway.sweeps.selection_bias import bias_of_best
 from services.gateway.sweeps.table_messages import ROWS_IN_MESSAGE
 from services.gateway.upstream.compute import ComputeClient
@@ -50,7 +56,7 @@ class PortfolioSweepEvents:
         self._report = report
         self._arrived_at = arrived_at
         self._cache = RunCache(cache, plan.run.cache_mode)
-        self._results = PortfolioResults(plan, self._cache, single_flight, compute)
+        self._single_flight = single_flight
         self._table = PortfolioTable(plan)
         self._progress = SweepProgress(total=plan.portfolios)
         report.total = plan.backtests
@@ -60,7 +66,7 @@ class PortfolioSweepEvents:
         yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._report.run_id))
         progress_at = best_at = time.monotonic()
         is_changed = False
-        async with aclosing(self._results.results()) as results:
+        async with aclosing(self._computed()) as results:
             async for result in results:
                 is_changed |= self._take(result)
                 now = time.monotonic()
@@ -77,6 +83,30 @@ class PortfolioSweepEvents:
             rows = await asyncio.to_thread(self._rows, combinations[start : start + ROWS_IN_MESSAGE])
             yield pb.SweepPortfoliosResponse(rows=rows)
         yield pb.SweepPortfoliosResponse(summary=await self._summary())
+
+    async def _computed(self) -> AsyncGenerator[SweptResult]:
+        """Yield every result once; in an optimization, the figures of a round propose the next one."""
+        plan = self._plan
+        if not plan.is_optimized:
+            async with aclosing(self._results(range(len(plan.possible)))) as results:
+                async for result in results:
+                    yield result
+            return
+        optimization = await asyncio.to_thread(Optimization, plan)
+        start = 0
+        async with aclosing(optimization.rounds(self._table)) as rounds:
+            async for new in rounds:
+                stop = optimization.count
+                plan.possible[start:stop] = new
+                async with aclosing(self._results(range(start, stop))) as results:
+                    # Who reads the results puts them into the table before the next round.
+                    async for result in results:
+                        yield result
+                start = stop
+
+    def _results(self, combinations: range) -> AsyncGenerator[SweptResult]:
+        cache, single_flight = self._cache, self._single_flight
+        return PortfolioResults(self._plan, combinations, cache, single_flight, self._compute).results()
 
     def _rows(self, combinations: "list[int] | range") -> pb.PortfolioSweepRows:
         return portfolio_rows(self._plan, self._table, combinations)
@@ -100,18 +130,38 @@ class PortfolioSweepEvents:
 
     async def _summary(self) -> pb.PortfolioSweepSummary:
         summary = pb.PortfolioSweepSummary(progress=self._progress)
-        shape = None
         if best := self._table.best:
-            winner, portfolio = best[0], self._plan.portfolio(best[0])
-            summary.winner.CopyFrom(self._rows([winner]).rows[0])
-            summary.winner_spec.CopyFrom(portfolio_spec_to(portfolio))
-            if self._plan.run.cache_mode is not CacheMode.ONLY:
-                shape = await self._returns_of(winner)
-        interval = self._plan.run.backtest.interval
-        summary.selection_bias.CopyFrom(bias_of_best(self._table.sharpe_ratios, shape, interval))
+            summary.winner.CopyFrom(self._rows(best[:1]).rows[0])
+        if self._plan.request.fold_count is None:
+            await self._judge(summary, best)
+        else:
+            await self._walk_forward(summary.walk_forward)
         summary.cache_state = self._cache.state
         summary.elapsed.FromNanoseconds(int((time.monotonic() - self._arrived_at) * 1e9))
         return summary
+
+    async def _judge(self, summary: pb.PortfolioSweepSummary, best: list[int]) -> None:
+        """Fill in the winner's portfolio, and its selection bias."""
+        shape = None
+        if best:
+            summary.winner_spec.CopyFrom(portfolio_spec_to(self._plan.portfolio(best[0])))
+            if self._computes:
+                shape = await self._returns_of(best[0])
+        interval = self._plan.interval(best[0] if best else 0)
+        summary.selection_bias.CopyFrom(bias_of_best(self._table.sharpe_ratios, shape, interval))
+
+    async def _walk_forward(self, message: WalkForward) -> None:
+        """Fill in what each fold chose, and the account that trades the choices one after the other."""
+        plan, table = self._plan, self._table
+        chosen = await asyncio.to_thread(chosen_combinations, plan, table)
+        message.CopyFrom(folds_message(plan, table, chosen))
+        if self._computes and any(one is not None for one in chosen):
+            await add_out_of_sample(message, plan, table, self._compute, chosen)
+
+    @property
+    def _computes(self) -> bool:
+        """Whether anything is computed: with the cache only, nothing is."""
+        return self._plan.run.cache_mode is not CacheMode.ONLY
 
     async def _returns_of(self, combination: int) -> ReturnShape | None:
         """Return the shape of a combination's returns in the train part; None where it cannot be computed."""

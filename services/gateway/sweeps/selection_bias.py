@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,17 +64,24 @@ def _root_of_candles(interval: Interval) -> float:
     return math.sqrt(_YEAR_S / interval.seconds)
 
 
-def chosen_combinations(plan: SweepPlan, table: SweepTable) -> list[int | None]:
-    """Return the combination that is best in each fold's train part, None where there is none."""
-    return [
-        best_combination(
-            table.counted_in_window(plan.metric, 2 * number),
-            table.trades_in_window(2 * number),
+def chosen_combinations(
+    plan: SweepPlan, table: SweepTable, proposed: Sequence[Sequence[int]] | None = None
+) -> list[int | None]:
+    """Return the combination that is best in each fold's train part, None where there is none.
+
+    A fold chooses from the combinations that its optimizer has `proposed`; None: from all.
+    """
+    chosen: list[int | None] = []
+    for fold in range(len(plan.folds)):
+        among = slice(None) if proposed is None else list(proposed[fold])
+        best = best_combination(
+            table.counted_in_window(plan.metric, 2 * fold)[among],
+            table.trades_in_window(2 * fold)[among],
             min_trades=plan.min_trades,
             smallest_is_best=plan.metric in SMALLEST_IS_BEST,
         )
-        for number in range(len(plan.folds))
-    ]
+        chosen.append(best if best is None or proposed is None else proposed[fold][best])
+    return chosen
 
 
 def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | None]) -> pb.WalkForward:

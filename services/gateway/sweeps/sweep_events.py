@@ -22,7 +22,7 @@ from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.report import RunReport
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
-from services.gateway.sweeps.optimizer import make_optimizer
+from services.gateway.sweeps.optimization import Optimization
 from services.gateway.sweeps.out_of_sample import out_of_sample_message, stitched_cryptos
 from services.gateway.sweeps.selection_bias import (
     chosen_combinations,
@@ -64,6 +64,8 @@ class SweepEvents:
         report.total = plan.backtests
         # Of each crypto: how many failed, and the chunk with the first of them.
         self._failures: dict[int, tuple[int, Chunk]] = {}
+        # Of each fold, the combinations that its optimizer has proposed; None where there is no optimizer.
+        self._proposed: list[list[int]] | None = None
 
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
@@ -113,21 +115,31 @@ class SweepEvents:
         yield SweepBacktestsResponse(summary=summary)
 
     async def _computed(self) -> AsyncGenerator[Chunk]:
-        """Yield every chunk once; in an optimization, the figures of a batch propose the next one."""
+        """Yield every chunk once; in an optimization, the figures of a round propose the next one.
+
+        There, the plan has as many combinations as there can be, and in the end those that were proposed.
+        """
         plan = self._plan
         if not plan.is_optimized:
             async with aclosing(self._chunks(plan.parts())) as chunks:
                 async for chunk in chunks:
                     yield chunk
             return
-        optimizer = await asyncio.to_thread(make_optimizer, plan)
-        for start, stop in plan.batches:
-            plan.possible[start:stop] = await asyncio.to_thread(optimizer.proposed, stop - start)
-            async with aclosing(self._chunks(plan.parts(start, stop))) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            # Who reads the chunks has put them into the table.
-            await asyncio.to_thread(optimizer.learn, self._scores(start, stop))
+        optimization = await asyncio.to_thread(Optimization, plan)
+        start = 0
+        async with aclosing(optimization.rounds(self._table)) as rounds:
+            async for new in rounds:
+                stop = optimization.count
+                plan.possible[start:stop] = new
+                self._progress.total = plan.backtests_of(optimization.most)
+                self._report.total = self._progress.total
+                async with aclosing(self._chunks(plan.parts(start, stop))) as chunks:
+                    # Who reads the chunks puts them into the table before the next round.
+                    async for chunk in chunks:
+                        yield chunk
+                start = stop
+        self._plan = replace(plan, possible=plan.possible[:start])
+        self._proposed = optimization.proposed
 
     async def _chunks(self, parts: Iterator[tuple[int, SweepPlan]]) -> AsyncGenerator[Chunk]:
         """Yield the chunks of parts of the plan, with the numbers that combinations have in the plan."""
@@ -135,15 +147,6 @@ class SweepEvents:
             async with aclosing(SweepChunks(part, self._cache, self._compute).chunks()) as chunks:
                 async for chunk in chunks:
                     yield replace(chunk, first=first + chunk.first)
-
-    def _scores(self, start: int, stop: int) -> Figures:
-        """Return the medians of the metric of the combinations from `start` to before `stop`.
-
-        NaN where too few trades give a combination no rank.
-        """
-        rows = self._table.across_cryptos(start, stop, Part.TRAIN)
-        medians = rows.median[:, METRIC_NAMES.index(self._plan.metric)]
-        return np.where(self._table.median_trades(start, stop) >= self._plan.min_trades, medians, np.nan)
 
     def _empty_table(self) -> SweepTable:
         plan = self._plan
@@ -196,7 +199,7 @@ class SweepEvents:
     async def _walk_forward(self, message: pb.WalkForward) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield every crypto's curve out of sample, and fill in the results of the folds' choices."""
         plan, table = self._plan, self._table
-        chosen = await asyncio.to_thread(chosen_combinations, plan, table)
+        chosen = await asyncio.to_thread(chosen_combinations, plan, table, self._proposed)
         message.CopyFrom(await asyncio.to_thread(walk_forward_message, plan, table, chosen))
         # With the cache only, nothing is computed.
         if plan.run.cache_mode is CacheMode.ONLY or not any(one is not None for one in chosen):

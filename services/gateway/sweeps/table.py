@@ -4,6 +4,7 @@ Figures take 8 bytes each, so that a million backtests of 20 metrics take 160 MB
 take 4 bytes each, 64 MB where each of a million backtests has 16.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -101,6 +102,16 @@ class SweepTable:
             for start in range(0, len(self._figures), _ROWS)
         ]
         return np.concatenate(counted)
+
+    def scores(self, combinations: Sequence[int], window: int, metric: str, min_trades: int) -> Figures:
+        """Return combinations' medians over the cryptos of a metric in one window, shape (combinations,).
+
+        NaN where a median of fewer than `min_trades` trades gives a combination no rank.
+        """
+        figures = self._figures[list(combinations), window]
+        values = no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(metric)]
+        trades = summarize_rows(trades_of(figures, axis=1)).median
+        return np.where(trades >= min_trades, summarize_rows(values).median, np.nan)
 
     def medians_in_window(self, combination: int, window: int) -> Figures:
         """Return one combination's medians over the cryptos in one window, shape (metrics,)."""

@@ -1,5 +1,7 @@
 """`backcast sweep`, as a user runs it."""
 
+import re
+
 import pytest
 from google.protobuf.json_format import Parse
 
@@ -88,6 +90,33 @@ async def test_the_tables_show_the_best_and_what_luck_makes_of_it(cli: Cli, swep
         assert text in finished.out
 
 
+async def test_a_walk_forward_chooses_among_intervals(cli: Cli, swept_symbols: str) -> None:
+    finished = await cli(
+        *("sweep", "rsi", "--interval", "1h,4h", "--param", "period=5,7", "--folds", 2),
+        *("--symbols", swept_symbols, "--start", "2024-01-02"),
+    )
+    assert (finished.status, finished.err) == (0, "")
+    for text in ("sweeping interval 1h, 4h; period 5, 7", "a walk-forward of 2 folds", "out of sample, all"):
+        assert text in finished.out
+
+
+async def test_each_fold_can_have_an_optimization(cli: Cli, swept_symbols: str) -> None:
+    arguments = ["rsi", "--param", "period=2..9", "--param", "overbought=51..70", "--folds", 3, "--top", 2]
+    finished = await cli(
+        *("sweep", *arguments, "--optimize", 20, "--seed", 2),
+        *("--symbols", swept_symbols, "--start", "2024-01-02"),
+    )
+    assert (finished.status, finished.err) == (0, "")
+    assert (
+        "at most 60 combinations of 160 (for each fold, TPE proposes 20, seed 2) × 2 cryptos" in finished.out
+    )
+    ((done, total),) = re.findall(r"(\d+) of (\d+) backtests in", finished.out)
+    (more,) = re.findall(r"… and (\d+) more combinations", finished.out)
+    # What several folds propose is backtested once, on both cryptos and in six windows.
+    assert done == total == str((int(more) + 2) * 2 * 6)
+    assert int(total) <= (60 - 2 * 16) * 2 * 6
+
+
 async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None:
     finished = await cli(
         *(
@@ -130,12 +159,12 @@ async def test_jsonl_has_every_combination(cli: Cli, swept_symbols: str) -> None
         ),
         (["rsi", "--param", "period=5,7", "--random", "0"], "--random: must be from 1 to 100,000, not 0"),
         (
-            ["rsi", "--param", "period=5,7", "--optimize", "9", "--folds", "2"],
-            "--optimize: TPE cannot be combined with folds",
+            ["rsi", "--param", "period=5,7", "--optimize", "401", "--folds", "5"],
+            "--optimize: must be from 1 to 400 with 5 folds, not 401",
         ),
         (
-            ["rsi", "--interval", "1h,4h", "--folds", "2"],
-            "--folds: cannot be combined with several intervals",
+            ["rsi", "--interval", "1h,1w", "--folds", "90"],
+            "--folds: the window has room for",
         ),
         (["rsi", "--interval", "1h,2h"], "--interval: '2h' is not one of 1h, 4h, 1d, 1w"),
         (["rsi", "--stop-loss", "2%,150%"], "--stop-loss: must be above 0 and at most 1, not 1.5"),

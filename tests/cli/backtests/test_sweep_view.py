@@ -12,10 +12,10 @@ from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
 from services.cli.views.failure_lines import failure_lines
 from services.cli.views.sweep import SweepView
+from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_words import (
     overfitting_words,
     selection_bias_words,
-    started_words,
     walk_forward_words,
 )
 from services.gateway.messages.sweeps import sweep_started
@@ -162,7 +162,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
 def test_where_nothing_was_chosen_there_is_no_curve() -> None:
     summary = sweep_pb2.SweepSummary()
     summary.walk_forward.folds.add()
-    assert walk_forward_words(summary, 80) == [
+    assert walk_forward_words(summary.walk_forward, 80) == [
         "[yellow]no curve out of sample: nothing was chosen, or computed[/yellow]"
     ]
 

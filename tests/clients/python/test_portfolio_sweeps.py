@@ -77,6 +77,56 @@ async def test_the_client_for_asyncio_has_the_same_table(
     assert len((await sweep.best())["combination"]) == 2
 
 
+def test_intervals_are_a_column(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    sweep = client.sweep_portfolio(
+        backcast.Rsi(), symbols=cryptos, interval=["4h", "1h"], fee=["0.1%", "0.2%"], period=5
+    )
+    table = sweep.table()
+    assert list(table["interval"]) == ["4h", "4h", "1h", "1h"]
+    assert list(table["fee"]) == ["0.1%", "0.2%"] * 2
+    alone = client.portfolio(backcast.Rsi(period=5), symbols=cryptos, interval="4h", fee="0.2%")
+    assert alone.metrics.total_return == table["total_return"][1]
+    with pytest.raises(InvalidRequestError, match="interval: the range is empty"):
+        client.sweep_portfolio(backcast.Rsi(), symbols=cryptos, interval=[])
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep_portfolio(backcast.Rsi(), symbols=cryptos, interval=["4h", "4h"])
+    assert [violation.field for violation in refused.value.violations] == ["interval[1]"]
+
+
+async def test_a_walk_forward_has_a_curve(
+    client: backcast.Client, aio_client: "backcast.aio.Client", cryptos: dict[str, Candles]
+) -> None:
+    arguments: dict[str, Any] = {
+        "symbols": list(cryptos),
+        "period": [3, 5, 9],
+        "folds": 2,
+        "start": "2024-01-31",
+    }
+    sweep = client.sweep_portfolio(backcast.Rsi(), **arguments, curve_points=50)
+    walk, table = sweep.summary.walk_forward, sweep.equity()
+    assert len(walk.folds) == 2
+    assert 8 <= len(table["time"]) <= 50
+    assert table["equity"][-1] == pytest.approx(10_000 * (1 + walk.out_of_sample.metrics.total_return))
+    assert "test_sharpe_ratio" in sweep.table()
+    other = await aio_client.sweep_portfolio(backcast.Rsi(), **arguments, curve_points=50)
+    np.testing.assert_array_equal((await other.equity())["equity"], table["equity"])
+    with pytest.raises(InvalidRequestError, match="folds: cannot be combined with split"):
+        client.sweep_portfolio(backcast.Rsi(), **arguments, split="70%")
+    with pytest.raises(InvalidRequestError) as refused:
+        client.sweep_portfolio(backcast.Rsi(), **arguments, optimize=5)
+    assert "TPE cannot be combined with folds" in str(refused.value)
+
+
+def test_a_search_has_as_many_rows_as_asked_for(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
+    arguments: dict[str, Any] = {"symbols": cryptos, "period": range(4, 40), "oversold": range(20, 50)}
+    for search in ({"random": 6}, {"optimize": 6, "seed": 4}):
+        sweep = client.sweep_portfolio(backcast.Rsi(), **arguments, **search)
+        assert sweep.table()["combination"].tolist() == list(range(6))
+        assert sweep.summary.selection_bias.trial_count == 6
+    with pytest.raises(InvalidRequestError, match="seed: needs random or optimize"):
+        client.sweep_portfolio(backcast.Rsi(), **arguments, seed=1)
+
+
 def test_bad_arguments_are_named(client: backcast.Client, cryptos: dict[str, Candles]) -> None:
     rsi = backcast.Rsi()
     with pytest.raises(InvalidRequestError, match="nothing has several values"):

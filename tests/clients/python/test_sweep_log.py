@@ -6,7 +6,8 @@ import pytest
 from backcast.errors import AlreadyExistsError, BusyError, ConnectionFailedError, InvalidRequestError
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.strategies import MaCross
-from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.sweep_events import SweepRecovery
+from backcast.sweep_log import SweepLog
 from backcast.sweep_request import sweep_request
 
 
@@ -19,8 +20,7 @@ def started() -> pb.SweepBacktestsResponse:
 def rows(*kinds: int) -> pb.SweepBacktestsResponse:
     event = pb.SweepBacktestsResponse()
     for number, kind in enumerate(kinds):
-        row = event.rows.rows.add(combination=number, crypto_count=2)
-        row.strategy.ma_cross.kind = kind  # type: ignore[assignment]
+        row = event.rows.rows.add(combination=number, crypto_count=2, value_indexes=[kind])
         row.train.median.total_return = 0.5
     return event
 
@@ -32,7 +32,7 @@ def log() -> SweepLog:
 
 def test_a_table_has_the_names_of_choices(log: SweepLog) -> None:
     log.add(started())
-    log.add(rows(1, 2))
+    log.add(rows(0, 1))
     table = log.table()
     assert table["kind"].tolist() == ["SMA", "EMA"]
     assert table["median_total_return"].tolist() == [0.5, 0.5]
@@ -42,10 +42,10 @@ def test_a_table_has_the_names_of_choices(log: SweepLog) -> None:
 
 def test_a_sweep_that_begins_anew_has_each_row_once(log: SweepLog) -> None:
     log.add(started())
-    log.add(rows(1))
+    log.add(rows(0))
     assert SweepRecovery(log, 30).pause_after(None, ConnectionFailedError("lost")) > 0
     log.add(started())
-    log.add(rows(1, 2))
+    log.add(rows(0, 1))
     assert log.table()["combination"].tolist() == [0, 1]
 
 

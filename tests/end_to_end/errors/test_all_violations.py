@@ -176,8 +176,10 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
                 {"name": "max_positions", "values": [{"maxPositions": 0}, {"benchmark": "A"}]},
             ],
             **{"split": 2, "metric": 77, "bestCount": -1, "minTrades": -1, "runId": "a b"},
+            **{"intervals": [77], "search": {"combinationCount": 0}, "curvePoints": 2},
         },
         {
+            *("intervals[0]", "search.combination_count", "curve_points"),
             *("symbols[1]", "exclude[0]", *PORTFOLIO_FIELDS - {"spec.max_positions"}),
             *("spec.end_time", "spec.benchmark", "cache_mode", "run_id", *SETTINGS_FIELDS),
             *(f"ranges[0].values[{place}]" for place in (1, 2, 3)),

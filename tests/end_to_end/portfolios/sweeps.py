@@ -1,16 +1,22 @@
 """Sweeps over portfolios, as tests request them."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from backcast.backtest.v1 import result_pb2
+from backcast.backtest.v1.portfolio_pb2 import PortfolioResult
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import (
     CACHE_MODE_BYPASS,
 )
+from backcast_engine import Detail
+from backcast_engine.candles import Candles
 from backcast_engine.portfolio import Portfolio
 from services.wire.portfolios import portfolio_spec_to
 from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     SYMBOLS,
+    in_process,
 )
 
 if TYPE_CHECKING:
@@ -58,3 +64,19 @@ class Swept:
 async def swept(gateway: "PortfolioServiceAsyncStub", request: pb.SweepPortfoliosRequest) -> Swept:
     """Run a sweep to the end."""
     return Swept([event async for event in gateway.SweepPortfolios(request)])
+
+
+def metrics(portfolio: Portfolio, market: dict[str, Candles]) -> result_pb2.Metrics:
+    """Return the metrics of the engine's own result."""
+    return result_of(replace(portfolio, detail=Detail.METRICS), market).metrics
+
+
+def result_of(portfolio: Portfolio, market: dict[str, Candles]) -> PortfolioResult:
+    """Return the engine's own result, of the cryptos that have candles in the window."""
+    window = portfolio.window
+    there = {
+        symbol: candles
+        for symbol, candles in market.items()
+        if ((candles.open_time_s >= window.start_s) & (candles.open_time_s < window.end_s)).any()
+    }
+    return in_process(portfolio, there)

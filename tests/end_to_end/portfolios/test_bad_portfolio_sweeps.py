@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
+from backcast.marketdata.v1.interval_pb2 import INTERVAL_1D, INTERVAL_1H
 from backcast_engine.candles import Candles
 from backcast_engine.portfolio import WeightedStrategy
 from backcast_engine.rules.parse import parse
@@ -45,6 +46,15 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"portfolio_ranges": [setting("rebalancing", {"rebalancing": {}})]},
         ["portfolio_ranges[0].values[0].rebalancing.every"],
     ),
+    "an interval twice": (
+        {"intervals": [INTERVAL_1D, INTERVAL_1H, INTERVAL_1D], "ranges": [parameter("period", 5)]},
+        ["intervals[2]"],
+    ),
+    "intervals that there are not": (
+        {"intervals": [0, 99], "ranges": [parameter("period", 5)]},
+        ["intervals[0]", "intervals[1]"],
+    ),
+    "one interval alone": ({"intervals": [INTERVAL_1D]}, ["ranges"]),
     "the execution": (
         {"execution_ranges": [setting("stop_loss", {"stop_loss": {"fraction": 2}})]},
         ["execution_ranges[0].values[0].stop_loss.fraction"],

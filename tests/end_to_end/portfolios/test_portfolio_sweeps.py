@@ -22,7 +22,7 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from backcast_engine import Detail, Distance, Execution
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
-from backcast_engine.portfolio import Portfolio, PortfolioSize, Rebalancing, WeightedStrategy
+from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules.parse import parse
 from backcast_engine.rules.signature import Kind
 from backcast_engine.strategies.custom_rules import CustomRules
@@ -38,11 +38,10 @@ from tests.end_to_end.portfolios.accounts import (
     PORTFOLIO,
     SYMBOLS,
     costing,
-    in_process,
     portfolio_request,
     traded,
 )
-from tests.end_to_end.portfolios.sweeps import Swept, parameter, setting, sweep_request, swept
+from tests.end_to_end.portfolios.sweeps import Swept, metrics, parameter, setting, sweep_request, swept
 from tests.end_to_end.processes import workers_held
 from tests.known_runs import known_run
 
@@ -54,16 +53,6 @@ ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
 
 RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
-
-
-def metrics(portfolio: Portfolio, market: dict[str, Candles]) -> result_pb2.Metrics:
-    window = portfolio.window
-    there = {
-        symbol: candles
-        for symbol, candles in market.items()
-        if ((candles.open_time_s >= window.start_s) & (candles.open_time_s < window.end_s)).any()
-    }
-    return in_process(replace(portfolio, detail=Detail.METRICS), there).metrics
 
 
 async def test_each_row_is_the_engines_portfolio_of_its_values(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import ParseDict
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import Metrics
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 def sweep_request(**fields: Any) -> pb.SweepBacktestsRequest:
     """Return a request; fields are as in its JSON."""
     return ParseDict(with_spec(**fields), pb.SweepBacktestsRequest())
+
+
+def utc(time_s: int) -> str:
+    """Return Unix seconds as a request's JSON has them."""
+    return Timestamp(seconds=time_s).ToJsonString()
 
 
 class Swept:

@@ -21,7 +21,7 @@ MANY = [
     {"name": "oversold", "values": [number / 10 for number in range(100, 400)]},
     {"name": "overbought", "values": [50 + number / 10 for number in range(100)]},
 ]
-# 18 combinations, of which 10 do not conflict.
+# 18 combinations, of which 12 do not conflict.
 FEW = [{"name": "fast", "values": [3, 5, 9, 12, 20, 30]}, {"name": "slow", "values": [10, 20, 25]}]
 
 
@@ -113,7 +113,8 @@ async def test_a_random_search_has_folds(
         (asked("RANDOM", 0), "search.combination_count", "must be from 1 to 100,000, not 0"),
         (asked("RANDOM", 100_001), "search.combination_count", "must be from 1 to 100,000, not 100,001"),
         (asked("TPE", 1_001), "search.combination_count", "must be from 1 to 1,000, not 1,001"),
-        (asked("TPE", 5, foldCount=2), "search.method", "TPE cannot be combined with folds"),
+        (asked("TPE", 1_001, foldCount=2), "search.combination_count", "from 1 to 1,000, not 1,001"),
+        (asked("TPE", 101, foldCount=20), "search.combination_count", "from 1 to 100 with 20 folds, not 101"),
         (asked("RANDOM", 5, seed=-1), "search.seed", "must be at least 0, not -1"),
         (asked("RANDOM", 5, ranges=[]), "ranges", "at least one"),
     ],

@@ -31,8 +31,17 @@ SYMBOLS, START = "RUN01USDT,RUN03USDT", "2024-01-31"
 
 
 def test_the_page_has_commands_of_all_kinds() -> None:
-    assert len(COMMANDS) == 5
-    for option in ("--param", "--entry", "--stop-loss", "--direction", "--random", "--optimize", "--split"):
+    assert len(COMMANDS) == 6
+    for option in (
+        "--param",
+        "--entry",
+        "--stop-loss",
+        "--direction",
+        "--random",
+        "--optimize",
+        "--split",
+        "--folds",
+    ):
         assert any(option in command for command in COMMANDS)
 
 

@@ -106,7 +106,8 @@ async def test_intervals_can_be_all_that_is_swept(
 @pytest.mark.parametrize(
     ("fields", "field", "reason"),
     [
-        ({"foldCount": 2}, "fold_count", "cannot be combined with several intervals"),
+        ({"foldCount": 120}, "fold_count", "must be from 1 to 100, not 120"),
+        ({"foldCount": 100, "intervals": ["INTERVAL_1H", "INTERVAL_1D"]}, "fold_count", "70 candles"),
         ({"intervals": ["INTERVAL_1H", "INTERVAL_1H"]}, "intervals[1]", "1h occurs twice"),
         ({"intervals": ["INTERVAL_1H", 0]}, "intervals[1]", "must be an interval"),
         ({"intervals": ["INTERVAL_1H", 9]}, "intervals[1]", "9"),

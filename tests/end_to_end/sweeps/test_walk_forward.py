@@ -22,7 +22,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.sweep.deflated_sharpe import deflated_sharpe_ratio, expected_maximum, shape_of
 from tests.candle_making import START_S
 from tests.end_to_end.conftest import HOURS
-from tests.end_to_end.sweeps.sweeping import Swept, sweep_request, swept
+from tests.end_to_end.sweeps.sweeping import Swept, sweep_request, swept, utc
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceAsyncStub
@@ -215,7 +215,7 @@ async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_th
     gateway: "BacktestServiceAsyncStub", singles: Singles
 ) -> None:
     sweep = await swept(
-        gateway, asked(split=0.5, foldCount=None, startTime=_time(EDGES[0]), endTime=_time(EDGES[2]))
+        gateway, asked(split=0.5, foldCount=None, startTime=utc(EDGES[0]), endTime=utc(EDGES[2]))
     )
     (number, *_) = idle_in(sweep, singles, part=1)
     row = sweep.rows[number]
@@ -227,10 +227,6 @@ async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_th
         trial.test.HasField("sharpe_ratio") == bool(trial.test.trade_count + trial.test.open_trade_count)
         for trial in sweep.best
     )
-
-
-def _time(seconds: int) -> str:
-    return Timestamp(seconds=seconds).ToJsonString()
 
 
 async def test_rows_and_trials_tell_how_much_was_traded(

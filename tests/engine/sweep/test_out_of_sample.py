@@ -69,6 +69,22 @@ def test_counts_and_costs_are_sums_and_the_exposure_a_mean() -> None:
         assert math.isnan(figure(curve, name))
 
 
+def test_a_curve_of_longer_candles_has_the_last_equity_in_each_of_them() -> None:
+    crypto = StitchedCrypto(CAPITAL, Interval.HOUR_4)
+    # Of hours, with gaps; of the very candles; without a result.
+    crypto.add(result([1, 2, 3, 4, 9, 11], [510, 520, 530, 540, 550, 1000]))
+    crypto.add(result([12, 16], [250, 500]))
+    crypto.hold(window(20, 27))
+    curve = crypto.curve()
+    assert ((curve.open_time_s - START_S) // 3600).tolist() == [0, 4, 8, 12, 16, 20, 24]
+    assert curve.equity.tolist() == [530, 540, 1000, 500, 1000, 1000, 1000]
+    assert figure(curve, "max_drawdown") == 0.5
+    returns = [530 / 500, 540 / 530, 1000 / 540, 0.5, 2, 1, 1]
+    changes = [growth - 1 for growth in returns]
+    sharpe = fmean(changes) / stdev(changes) * math.sqrt(365 * 6)
+    assert figure(curve, "sharpe_ratio") == pytest.approx(sharpe, rel=1e-12)
+
+
 def test_all_cryptos_have_the_mean_of_what_each_holds() -> None:
     early = stitched(result([0, 1], [600, 700], fees_paid=2, buy_and_hold_return=0.5))
     late = stitched(result([1, 3], [400, 100], fees_paid=4, trade_count=7))

@@ -133,6 +133,14 @@ def test_a_trial_without_a_trade_counts_in_means_over_folds_and_cryptos() -> Non
     np.testing.assert_equal(table.counted_in_window("sharpe_ratio", 0), [[2.5, 0, 3.5], [1, 1.5, NAN]])
 
 
+def test_a_score_is_the_median_in_one_window_of_combinations_that_trade_enough() -> None:
+    table = idle_table()
+    np.testing.assert_equal(table.scores([1, 0], 0, "sharpe_ratio", 0), [1.25, 2.5])
+    np.testing.assert_equal(table.scores([1, 0], 0, "sharpe_ratio", 5), [NAN, 2.5])
+    # Medians of 1, 4 and 7 trades, and of 2, 3 and 4.
+    np.testing.assert_equal(table.scores([0, 1], 2, "sharpe_ratio", 4), [2, NAN])
+
+
 def test_how_many_traded_is_counted_in_every_fold() -> None:
     table = idle_table()
     assert table.cryptos_traded(0, 2, Part.TRAIN).tolist() == [2, 2]

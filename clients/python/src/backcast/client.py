@@ -165,9 +165,10 @@ class Client:
         Parameters of strategies with several values are arguments like `period=range(5, 31)`, of all
         strategies that have the parameter; a name in braces, in rules and in the rank, stands for a number.
         The other arguments are those of `backcast.options.PortfolioSweepOptions`: those of `run`, without
-        detail; max_positions, rank, size, rebalance_every, rebalance_threshold; split, metric, top,
-        min_trades. Stops, size_fraction and the like, direction, fill, costs, atr_period, max_positions, rank
-        and rebalance_every can be lists, in which None is none.
+        detail; max_positions, rank, size, rebalance_every, rebalance_threshold; split, folds, metric, top,
+        min_trades, curve_points, random, optimize, seed. Stops, size_fraction and the like, direction, fill,
+        costs, atr_period, interval, max_positions, rank and rebalance_every can be lists, in which None is
+        none.
         """
         weighted = [(self._parsed(one), weight) for one, weight in weighted_strategies(strategies)]
         parse = self._calls.backtests.ParseRules

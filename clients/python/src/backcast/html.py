@@ -42,7 +42,7 @@ def sweep_html(log: SweepLog) -> str:
     """Return a sweep: its progress, and its best trials so far."""
     trials = [
         (f"{trial.symbol} · {_parameters(trial, log)}", metrics_of(trial.train))
-        for trial in log.trials[:_MOST_ROWS]
+        for trial in log.best_so_far[:_MOST_ROWS]
     ]
     table = metrics_table("best trials", "trial", trials)
     progress = _progress(f"Sweep {log.run_id}", log.progress, "backtests")
@@ -54,7 +54,7 @@ def _statistic(summary: Any, name: str) -> Metrics:
 
 
 def _parameters(trial: Any, log: SweepLog) -> str:
-    values = log.values_of(trial)
+    values = log.values.of(trial.value_indexes)
     return ", ".join(
         f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in values.items()
     )

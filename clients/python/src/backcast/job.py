@@ -12,10 +12,9 @@ import grpc
 from backcast.calls import Calls
 from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
-from backcast.portfolio_sweep_log import PortfolioSweepLog
 from backcast.quantities import seconds
 from backcast.run_log import Progress, Recovery, RunLog, ended_early
-from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.sweep_events import SweepEvents, SweepRecovery
 from backcast.versions import check_server, version_in
 from backcast.views import JobView
 
@@ -26,7 +25,7 @@ class Job(JobView):
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | SweepLog | PortfolioLog | PortfolioSweepLog,
+        log: RunLog | PortfolioLog | SweepEvents,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:

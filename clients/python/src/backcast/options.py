@@ -110,12 +110,22 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     """Leaves positions alone that are not further from their size. Default: 0."""
     split: Number
     """The fraction of the window on which combinations are ranked; the rest tests them."""
+    folds: int
+    """Or: the number of folds of a walk-forward."""
+    curve_points: int
+    """With folds: the maximum number of points of the out-of-sample curve. Default: 500."""
     metric: str
     """The metric of the account to rank by. Default: sharpe_ratio."""
     top: int
     """Number of best combinations. Default: 20."""
     min_trades: int
     """Combinations with fewer trades have no rank. Default: 1."""
+    random: int
+    """Trade only so many combinations, chosen at random. Default: all."""
+    optimize: int
+    """Or: trade so many combinations, which Optuna proposes by the accounts of those before."""
+    seed: int
+    """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
 
 class SweepOptions(BacktestOptions, total=False):
@@ -136,7 +146,7 @@ class SweepOptions(BacktestOptions, total=False):
     random: int
     """Backtest only so many combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: backtest so many combinations, which Optuna proposes by the figures of those before."""
+    """Or: backtest so many combinations (with folds: for each), which Optuna proposes by those before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from backcast.calls import Calls
 from backcast.job import ProgressJob
 from backcast.portfolio_sweep_log import PortfolioSweepLog
-from backcast.sweep_log import SweepRecovery
+from backcast.sweep_events import SweepRecovery
 from backcast.views import PortfolioSweepView
 
 
@@ -27,7 +27,11 @@ class PortfolioSweep(PortfolioSweepView, ProgressJob):
         """Return a frame with a row for each of the best combinations, ordered by rank."""
         return self.wait()._log.best()
 
+    def equity(self) -> Any:
+        """Return a frame of the out-of-sample curve of a walk-forward, the accounts of its choices."""
+        return self.wait()._log.equity()
+
     @property
     def summary(self) -> Any:
-        """The message PortfolioSweepSummary: winner, selection bias; waits for the end of the sweep."""
+        """The message PortfolioSweepSummary: winner, walk-forward; waits for the end of the sweep."""
         return self.wait()._log.summary

@@ -9,8 +9,9 @@ from backcast import frames
 from backcast.backtest.v1.expression_pb2 import Expression
 from backcast.backtest.v1.result_pb2 import Metric
 from backcast.backtest.v1.sweep_pb2 import ParameterRange
-from backcast.errors import BackcastError, InvalidRequestError
+from backcast.errors import InvalidRequestError
 from backcast.fields import set_choice, set_fraction, set_whole
+from backcast.frames import Times
 from backcast.gateway.v1.portfolio_sweep_pb2 import (
     PortfolioRange,
     SweepPortfoliosRequest,
@@ -20,16 +21,20 @@ from backcast.options import (
     PORTFOLIO_OPTIONS,
     PORTFOLIO_SWEEP_OPTIONS,
     SIZES,
-    STOPS,
     SWEPT_SETTINGS,
     check_names,
 )
 from backcast.quantities import Number
 from backcast.requests import WeightedMessages, portfolio_request
-from backcast.result import metric_rows
-from backcast.run_log import Progress
-from backcast.sweep_log import of_ranges
-from backcast.sweep_request import range_values, set_execution_ranges, swept_settings, value_message
+from backcast.sweep_events import SweepEvents
+from backcast.sweep_request import (
+    range_values,
+    set_execution_ranges,
+    set_intervals,
+    set_search,
+    swept_settings,
+    value_message,
+)
 
 # The options of the portfolio itself that can have several values, and the API's names.
 _OWN = {"max_positions": "max_positions", "rank": "rank", "rebalance_every": "rebalancing"}
@@ -45,8 +50,7 @@ def swept_values(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:
         for name in _OWN
         if isinstance(arguments.get(name), Iterable) and not isinstance(arguments[name], str)
     }
-    settings = {name: values for name, values in swept_settings(arguments).items() if name in SWEPT_SETTINGS}
-    return settings | own
+    return swept_settings(arguments) | own
 
 
 def ranks_of(arguments: Mapping[str, Any]) -> list[Any]:
@@ -83,15 +87,21 @@ def portfolio_sweep_request(
             messages = map(value_message, range_values(listed, name))
             request.ranges.append(ParameterRange(name=name, values=messages))
     settings = {name: values for name, values in swept.items() if name in SWEPT_SETTINGS}
+    set_intervals(request, swept.get("interval"))
     set_execution_ranges(request, settings, arguments)
     for name in _OWN:
         if name in swept:
             request.portfolio_ranges.append(
                 _own_range(name, swept[name], ranks, arguments.get("rebalance_threshold"))
             )
-    if not (request.ranges or request.execution_ranges or request.portfolio_ranges):
+    if not (request.ranges or request.execution_ranges or request.portfolio_ranges or request.intervals):
         raise InvalidRequestError.of("sweep", "nothing has several values, as period=range(5, 31) has")
+    set_search(request, arguments)
+    if "split" in arguments and "folds" in arguments:
+        raise InvalidRequestError.of("folds", "cannot be combined with split")
     set_fraction(request, "split", arguments, "split")
+    set_whole(request, "fold_count", arguments, "folds")
+    set_whole(request, "curve_points", arguments, "curve_points")
     set_whole(request, "best_count", arguments, "top")
     set_whole(request, "min_trades", arguments, "min_trades")
     set_choice(request, "metric", Metric.DESCRIPTOR, arguments, "metric")
@@ -122,69 +132,18 @@ def _own_range(
     return added
 
 
-class PortfolioSweepLog:
-    """The events of a sweep over portfolios."""
-
-    def __init__(
-        self, request: SweepPortfoliosRequest, library: str, swept: Mapping[str, Sequence[Any]]
-    ) -> None:
-        """`library` is the one that frames are made with; `swept` are the values of `swept_values`."""
-        self.request = request
-        self.library = library
-        self._swept = swept
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Forget everything: the sweep is asked for again, and the cache answers what is computed already."""
-        self.run_id = ""
-        self.progress = Progress(0, 0, 0, 0)
-        self.rows: list[Any] = []
-        self.best_rows: list[Any] = []
-        self.left_out: list[str] = []
-        self.summary: Any = None
-
-    @property
-    def is_complete(self) -> bool:
-        """True if every event has come."""
-        return self.summary is not None
-
-    @property
-    def has_started(self) -> bool:
-        """True from the event `started` on, until the sweep begins anew."""
-        return bool(self.run_id)
-
-    def next_request(self) -> SweepPortfoliosRequest:
-        """Return the request that brings all events: a sweep cannot be resumed."""
-        return self.request
+class PortfolioSweepLog(SweepEvents):
+    """The events of a sweep over portfolios, of which a row is one account."""
 
     def add(self, event: SweepPortfoliosResponse) -> None:
         """Note an event."""
         match event.WhichOneof("event"):
             case "started":
-                self.run_id = event.started.run_id
-                self.progress = Progress(0, 0, 0, event.started.portfolio_count)
-                self.left_out = [left.symbol for left in event.started.left_out]
-            case "progress":
-                self._note(event.progress)
+                self.start(event.started, event.started.portfolio_count)
             case "best":
-                self.best_rows = list(event.best.rows)
-            case "rows":
-                self.rows.extend(event.rows.rows)
-            case "summary":
-                self.summary = event.summary
-                self._note(event.summary.progress)
-
-    def of_arguments(self, error: BackcastError) -> BackcastError:
-        """Return an error that names arguments: see `of_ranges`."""
-        names = {
-            "ranges": [one.name for one in self.request.ranges],
-            "execution_ranges": [name for name in self._swept if name not in _OWN],
-            "portfolio_ranges": [name for name in self._swept if name in _OWN],
-        }
-        return of_ranges(error, names)
-
-    def _note(self, progress: Any) -> None:
-        self.progress = Progress(progress.completed, progress.failed, progress.from_cache, progress.total)
+                self.best_so_far = list(event.best.rows)
+            case _:
+                super().add(event)
 
     def table(self) -> Any:
         """Return a frame with a row for each combination: its values and the metrics of its account."""
@@ -192,34 +151,21 @@ class PortfolioSweepLog:
 
     def best(self) -> Any:
         """Return a frame with a row for each of the best combinations, ordered by rank."""
-        return self._frame(self.best_rows)
+        return self._frame(self.best_so_far)
 
-    def _frame(self, rows: list[Any]) -> Any:
-        columns: dict[str, Any] = {"combination": np.array([row.combination for row in rows], np.int64)}
-        values = [self.values_of(row) for row in rows]
-        for name in [*(one.name for one in self.request.ranges), *self._swept]:
-            column = [one[name] for one in values]
-            is_text = any(isinstance(value, str) for value in column)
-            columns[name] = column if is_text else np.array(column, np.float64 if None in column else None)
-        columns["failure"] = [row.failure.message for row in rows]
-        parts = {"train": "", "test": "test_"} if self.request.HasField("split") else {"train": ""}
-        for part, prefix in parts.items():
-            metrics = metric_rows([getattr(row, part) for row in rows])
-            columns |= {f"{prefix}{name}": column for name, column in metrics.items()}
+    def equity(self) -> Any:
+        """Return a frame of the out-of-sample curve of a walk-forward: time, equity and drawdown."""
+        curve = self.summary.walk_forward.out_of_sample.equity_curve
+        columns: dict[str, Any] = {"time": Times(np.array(curve.open_time_s, np.int64))}
+        for name in ("equity", "drawdown"):
+            columns[name] = np.array(getattr(curve, name), np.float64)
         return frames.frame(columns, self.library)
 
-    def values_of(self, row: Any) -> dict[str, Any]:
-        """Return the values of a row by name: numbers or texts; what a stop, say, is without is none."""
-        indexes = iter(row.value_indexes)
-        values: dict[str, Any] = {}
-        for one in self.request.ranges:
-            value = one.values[next(indexes)]
-            values[one.name] = value.string_value or _whole(value.number_value)
-        for (name, given), index in zip(self._swept.items(), indexes, strict=True):
-            without = "none" if name in (*STOPS, "rank") else np.nan
-            values[name] = without if given[index] is None else given[index]
-        return values
-
-
-def _whole(number: float) -> float:
-    return int(number) if number.is_integer() else number
+    def _frame(self, rows: list[Any]) -> Any:
+        columns: dict[str, Any] = {
+            "combination": np.array([row.combination for row in rows], np.int64),
+            **self.values.columns(rows),
+            "failure": [row.failure.message for row in rows],
+            **self._metrics(rows),
+        }
+        return frames.frame(columns, self.library)

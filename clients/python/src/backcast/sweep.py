@@ -4,7 +4,8 @@ from typing import Any
 
 from backcast.calls import Calls
 from backcast.job import ProgressJob
-from backcast.sweep_log import SweepLog, SweepRecovery
+from backcast.sweep_events import SweepRecovery
+from backcast.sweep_log import SweepLog
 from backcast.views import SweepView
 
 

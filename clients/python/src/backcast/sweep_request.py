@@ -1,4 +1,4 @@
-"""The request of a sweep, and the ranges of values that sweeps over portfolios have too."""
+"""The request of a sweep, and what that of a sweep over portfolios has too: ranges and searches."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -47,13 +47,7 @@ def sweep_request(
         # Its period is in each of the volatilities.
         options.pop("volatility_period", None)
     set_backtest(request, strategy, options)
-    if intervals is not None:
-        if not intervals:
-            raise InvalidRequestError.of("interval", "the range is empty")
-        request.intervals.extend(
-            enum_value(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval")
-            for interval in intervals
-        )
+    set_intervals(request, intervals)
     if not ranges and not settings and intervals is None:
         raise InvalidRequestError.of("sweep", "no parameter has a range, as period=range(5, 31) has")
     for name, values in ranges.items():
@@ -67,7 +61,7 @@ def sweep_request(
     set_execution_ranges(request, settings, arguments)
     if "split" in options and "folds" in options:
         raise InvalidRequestError.of("folds", "cannot be combined with split")
-    _set_search(request, options)
+    set_search(request, options)
     if "split" in options:
         request.split = quantities.fraction(options["split"], "split")
     set_whole(request, "fold_count", options, "folds")
@@ -79,7 +73,10 @@ def sweep_request(
     return request
 
 
-def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -> None:
+def set_search(
+    request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, options: Mapping[str, Any]
+) -> None:
+    """Set the search of a sweep, where the options have one."""
     if "random" in options and "optimize" in options:
         raise InvalidRequestError.of("optimize", "cannot be combined with random")
     for name, method in (("random", SEARCH_METHOD_RANDOM), ("optimize", SEARCH_METHOD_TPE)):
@@ -90,6 +87,19 @@ def _set_search(request: pb.SweepBacktestsRequest, options: Mapping[str, Any]) -
             return
     if "seed" in options:
         raise InvalidRequestError.of("seed", "needs random or optimize")
+
+
+def set_intervals(
+    request: pb.SweepBacktestsRequest | SweepPortfoliosRequest, intervals: Iterable[Any] | None
+) -> None:
+    """Set the lengths of the candles, where there are several; None where there is one."""
+    if intervals is None:
+        return
+    request.intervals.extend(
+        enum_value(IntervalNumber.DESCRIPTOR, {"interval": interval}, "interval") for interval in intervals
+    )
+    if not request.intervals:
+        raise InvalidRequestError.of("interval", "the range is empty")
 
 
 def swept_settings(arguments: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -23,6 +23,7 @@ from backcast_engine.sweep.periods import (
     split_window,
     walk_forward,
 )
+from backcast_engine.sweep.positions import Positions
 from backcast_engine.sweep.sampling import MAX_SAMPLE, sampled_positions
 from backcast_engine.sweep.settings import SETTINGS, SettingValues
 
@@ -34,6 +35,7 @@ __all__ = [
     "Fold",
     "Grid",
     "ParameterValues",
+    "Positions",
     "SettingValues",
     "Sweep",
     "SweepChunk",

@@ -19,6 +19,7 @@ from backcast_engine.rules import Rules
 from backcast_engine.rules.placeholders import labels_of, numbers_of_several, refused_values
 from backcast_engine.strategies import Strategy
 from backcast_engine.strategies.custom_rules import CustomRules
+from backcast_engine.sweep.positions import Positions
 from backcast_engine.sweep.settings import SettingValues, setting_violations, with_settings
 
 MAX_VALUES = 10_000
@@ -43,7 +44,7 @@ class ParameterValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(Positions):
     """Every combination of the values of some of a strategy's parameters; the others are those of `base`.
 
     The settings of the execution are dimensions like the parameters, after these, and so are intervals where
@@ -59,11 +60,6 @@ class Grid:
     intervals: tuple[Interval, ...] = ()
 
     @property
-    def size(self) -> int:
-        """The number of positions."""
-        return math.prod(map(len, self.dimensions))
-
-    @property
     def dimensions(self) -> tuple[Sequence[Any], ...]:
         """The values of each dimension, in order."""
         intervals = (self.intervals,) if self.intervals else ()
@@ -73,20 +69,15 @@ class Grid:
     def _executions(self) -> int:
         return math.prod(len(setting.values) for setting in self.settings)
 
-    def indexes(self, position: int) -> tuple[int, ...]:
-        """Return the indexes of the values at a position, of each dimension."""
-        chosen = []
-        for values in reversed(self.dimensions):
-            position, index = divmod(position, len(values))
-            chosen.append(index)
-        return tuple(reversed(chosen))
+    @property
+    def scales(self) -> tuple[Sequence[Any], ...]:
+        """The values of each dimension as a search compares them: numbers and distances have an order."""
+        intervals = ([interval.seconds for interval in self.intervals],) if self.intervals else ()
+        return (*intervals, *self.values, *(setting.scale for setting in self.settings))
 
-    def position(self, indexes: Sequence[int]) -> int:
-        """Return the position of the values with these indexes."""
-        position = 0
-        for values, index in zip(self.dimensions, indexes, strict=True):
-            position = position * len(values) + index
-        return position
+    def is_possible(self, position: int) -> bool:
+        """Return whether the parameters at a position do not conflict."""
+        return not self.strategy(position).conflicts("")
 
     def strategy(self, position: int) -> Strategy:
         """Return the strategy at a position."""

@@ -41,7 +41,10 @@ class Curve:
 
 @dataclass(slots=True)
 class StitchedCrypto:
-    """One crypto's curve, as its folds come, in order of time; at least one has to."""
+    """One crypto's curve, as its folds come, in order of time; at least one has to.
+
+    `interval` is the length of the curve's candles, on whose openings the folds' test windows begin.
+    """
 
     capital: float
     interval: Interval
@@ -51,9 +54,14 @@ class StitchedCrypto:
     _growth: float = 1.0
 
     def add(self, result: FoldResult) -> None:
-        """Append the backtest of a fold, which began with the capital."""
-        self._times.append(result.open_time_s)
-        self._equities.append(self._growth * result.equity)
+        """Append the backtest of a fold, which began with the capital.
+
+        Its candles may be shorter than the curve's: folds that trade on candles of different lengths are
+        compared at the same times.
+        """
+        open_time_s, equity = _at_ends(result, self.interval)
+        self._times.append(open_time_s)
+        self._equities.append(self._growth * equity)
         self._figures.append(result.figures)
         self._growth *= float(result.equity[-1]) / self.capital
 
@@ -100,6 +108,13 @@ def equal_weighted(curves: Sequence[Curve], capital: float, interval: Interval) 
     if not np.isnan(holding).all():
         figures[_HOLDING] = np.nan_to_num(holding).mean()
     return Curve(open_time_s, equity, figures)
+
+
+def _at_ends(result: FoldResult, interval: Interval) -> tuple[TimeColumn, PriceColumn]:
+    """Return the opening times of the candles of length `interval`, and the last equity in each of them."""
+    openings = interval.openings(result.open_time_s)
+    is_last = np.append(openings[1:] != openings[:-1], [True])
+    return openings[is_last], result.equity[is_last]
 
 
 def _union_of_times(columns: Iterable[TimeColumn]) -> TimeColumn:

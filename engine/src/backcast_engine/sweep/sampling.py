@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from backcast_engine.sweep.grid import Grid
+from backcast_engine.sweep.positions import Positions
 
 MAX_SAMPLE = 100_000
 # Up to this size, all combinations are shuffled; larger grids are drawn from.
@@ -15,7 +15,7 @@ _DRAWN_TOGETHER = 1_024
 _MOST_DRAWS = 200
 
 
-def sampled_positions(grid: Grid, count: int, seed: int) -> NDArray[np.int64]:
+def sampled_positions(grid: Positions, count: int, seed: int) -> NDArray[np.int64]:
     """Return the positions of `count` different possible combinations at random; all if there are fewer.
 
     A larger sample with the same seed begins with the smaller one.
@@ -25,7 +25,7 @@ def sampled_positions(grid: Grid, count: int, seed: int) -> NDArray[np.int64]:
         return generator.permutation(grid.possible())[:count]
     found: dict[int, None] = {}
     for position in _drawn(generator, grid.size, _MOST_DRAWS * count):
-        if position not in found and not grid.strategy(position).conflicts(""):
+        if position not in found and grid.is_possible(position):
             found[position] = None
             if len(found) == count:
                 break

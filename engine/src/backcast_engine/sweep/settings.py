@@ -33,6 +33,12 @@ class SettingValues:
         """Return the fields of a value, by name."""
         return {field: getattr(self.values[index], field) for field in SETTINGS[self.name]}
 
+    @property
+    def scale(self) -> list[Any]:
+        """The values as a search compares them: what has one field has its order."""
+        parts = [tuple(self.parts(index).values()) for index in range(len(self.values))]
+        return [one[0] if len(one) == 1 else one for one in parts]
+
 
 def with_settings(
     execution: Execution, settings: Sequence[SettingValues], indexes: Sequence[int]

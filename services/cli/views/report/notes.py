@@ -30,3 +30,9 @@ PORTFOLIO_NOTES = (
     "[bold]information ratio[/bold]: mean over standard deviation of the returns beyond the benchmark's, per "
     "year.",
 )
+
+PORTFOLIO_SWEEP_NOTES = (
+    *NOTES[:1],
+    *NOTES[2:-1],
+    "Each combination is one account that trades all cryptos. A dash is a figure that is undefined.",
+)

@@ -2,12 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from google.protobuf.json_format import MessageToJson
-from markupsafe import Markup
-from rich.text import Text
 
-from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from backcast_engine.errors import BackcastError
@@ -15,23 +11,19 @@ from services.cli.views.best_rows import BestRows
 from services.cli.views.command_line import sweep_command
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.cli.views.metric_cells import cell, heading_of, metric_of
-from services.cli.views.report.charts import curve_chart, fall_chart, heat_map
 from services.cli.views.report.document import Figure, Report, Section
+from services.cli.views.report.heat_map import sweep_heat_map
 from services.cli.views.report.notes import NOTES
+from services.cli.views.report.walk_forward import walk_forward_section
+from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
-from services.cli.views.sweep_words import (
-    overfitting_words,
-    selection_bias_words,
-    started_words,
-    walk_forward_words,
-)
+from services.cli.views.sweep_words import overfitting_words, selection_bias_words
 from services.domain.counted import counted
 
 _WIDE = 10_000
 # Rows of the table of combinations: the best.
 _MOST_ROWS = 500
-_MOST_CELLS = 10_000
 
 
 class SweepReport:
@@ -79,7 +71,7 @@ class SweepReport:
         )
         name = request.spec.strategy.WhichOneof("kind")
         return Report(
-            title=f"Sweep of {name}: {counted(self._started.combination_count, 'combination')} on "
+            title=f"Sweep of {name}: {counted(rows.count, 'combination')} on "
             f"{counted(len(request.symbols), 'crypto')}",
             lines=[started_words(self._started), *self._warnings()],
             command=sweep_command(self.asked, request),
@@ -131,12 +123,14 @@ class SweepReport:
         if verdict:
             yield Section("Selection bias", lines=verdict)
         if summary.HasField("walk_forward"):
-            yield self._walk_forward(tables)
-        more = len(self._rows) - len(best)
+            walk, capital = summary.walk_forward, request.spec.execution.initial_capital
+            yield walk_forward_section(walk, capital, tables.folds(_WIDE, walk.folds))
+        more, metric = len(self._rows) - len(best), metric_of(request.metric)
+        figures = [(row.value_indexes, row.train.median) for row in self._rows]
         yield Section(
             "Combinations",
             lines=[f"[dim]the best {len(best):,} of {len(self._rows):,}[/dim]"] if more else [],
-            charts=[*self._heat_map()],
+            charts=[*sweep_heat_map(dimensions_of(request), metric, "median over the cryptos", figures)],
             tables=[tables.combinations(_WIDE, best)] if best else [],
         )
         if self._best:
@@ -144,55 +138,3 @@ class SweepReport:
         if self._curves:
             best_first = sorted(self._curves, key=lambda curve: (-curve.metrics.total_return, curve.symbol))
             yield Section("Out of sample, by crypto", tables=[tables.out_of_sample(_WIDE, best_first)])
-
-    def _walk_forward(self, tables: SweepTables) -> Section:
-        walk = self._summary.walk_forward
-        charts = []
-        if walk.HasField("out_of_sample"):
-            curve = walk.out_of_sample.equity_curve
-            times = np.array(curve.open_time_s, np.int64)
-            gains = np.array(curve.equity) / self._started.request.spec.execution.initial_capital - 1
-            caption = '<span class="key"></span>return of all cryptos out of sample, with equal weights'
-            charts = [
-                curve_chart(Markup(caption), times, gains),
-                fall_chart(
-                    Markup('<span class="key drawdown"></span>drawdown'), times, np.array(curve.drawdown)
-                ),
-            ]
-        # The chart stands for the curve that the command draws with characters.
-        lines = [
-            line for line in walk_forward_words(self._summary, _WIDE) if not line.startswith("their equity")
-        ]
-        return Section("Walk-forward", lines=lines, charts=charts, tables=[tables.folds(_WIDE, walk.folds)])
-
-    def _heat_map(self) -> Iterator[Markup]:
-        """Yield a picture of the first two dimensions, and the metric ranked by."""
-        dimensions, metric = dimensions_of(self._started.request), metric_of(self._started.request.metric)
-        across, *down = sorted(range(len(dimensions[:2])), key=lambda place: len(dimensions[place].values))
-        places = (down[0] if down else across), across
-        first, second = (dimensions[place] for place in places)
-        labels = [list(one.values) for one in (first, second)]
-        if len(labels[0]) * len(labels[1]) > _MOST_CELLS:
-            return
-        found: dict[tuple[str, str], list[float]] = {}
-        for row in self._rows:
-            if row.train.median.HasField(metric):  # type: ignore[arg-type]  # a field's name
-                in_row, in_column = (row.value_indexes[place] for place in places)
-                at = first.values[in_row], second.values[in_column]
-                found.setdefault(at, []).append(getattr(row.train.median, metric))
-        caption = f"median {heading_of(metric)} over the cryptos"
-        if len(dimensions) > len(places):
-            caption += "; mean over the other dimensions"
-        if not down:
-            cells = [[_cell(found.get((label, label)), metric)] for label in labels[0]]
-            yield heat_map(caption, (first.name, ""), (labels[0], [heading_of(metric)]), cells)
-        else:
-            grid = [[_cell(found.get((row, column)), metric) for column in labels[1]] for row in labels[0]]
-            yield heat_map(caption, (first.name, second.name), (labels[0], labels[1]), grid)
-
-
-def _cell(values: Sequence[float] | None, metric: str) -> tuple[float, str] | None:
-    if not values:
-        return None
-    mean = float(np.mean(values))
-    return mean, Text.from_markup(cell(Metrics(**{metric: mean}), metric)).plain

@@ -20,6 +20,10 @@ class PortfolioSweep(PortfolioSweepView, SweepJob):
         """Return a frame with a row for each of the best combinations, ordered by rank."""
         return (await self.wait())._log.best()
 
+    async def equity(self) -> Any:
+        """Return a frame of the out-of-sample curve of a walk-forward, the accounts of its choices."""
+        return (await self.wait())._log.equity()
+
     async def summary(self) -> Any:
-        """Return the message PortfolioSweepSummary: winner, selection bias."""
+        """Return the message PortfolioSweepSummary: winner, selection bias, walk-forward."""
         return (await self.wait())._log.summary
