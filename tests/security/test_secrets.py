@@ -96,7 +96,7 @@ async def test_a_gateway_whose_upstreams_are_away_tells_no_secret(tmp_path: Path
     gateway.terminate()
     out, _ = await gateway.communicate()
     log = out.decode()
-    assert "the previous tokens stay valid" in log
+    assert "token file rejected, previous tokens stay valid" in log
     assert "call not served" in log
     for secret in (PASSWORD, token, stranger, hash_of(token), hash_of(stranger)):
         assert secret not in log

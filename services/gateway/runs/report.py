@@ -55,7 +55,7 @@ def record_run(report: RunReport) -> None:
     for phase, seconds in report.phases_s.items() if report.outcome != "paused" else ():
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
-        "run",
+        "run paused" if report.outcome == "paused" else "run ended",
         run_id=report.run_id,
         method=method,
         client=report.client,

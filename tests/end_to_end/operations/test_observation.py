@@ -184,7 +184,9 @@ async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
     assert await counts() == [count + more for count, more in zip(before, (2, 12, 12, 2), strict=True)]
     for run_id, from_cache in (("logged-run", 0), ("cached-run", 12)):
         (line,) = (
-            each for each in observed.lines("gateway") if each["event"] == "run" and each["run_id"] == run_id
+            each
+            for each in observed.lines("gateway")
+            if each["event"] == "run ended" and each["run_id"] == run_id
         )
         told = {
             name: line[name] for name in ("client", "strategy", "outcome", "total", "completed", "failed")
@@ -246,7 +248,7 @@ async def test_every_line_of_a_log_is_json_and_names_its_service(observed: Obser
 
 
 async def test_a_service_that_cannot_start_says_why_in_one_line(observed: Observed) -> None:
-    (port,) = (line["port"] for line in observed.lines("data") if line["event"] == "serving metrics")
+    (port,) = (line["port"] for line in observed.lines("data") if line["event"] == "metrics endpoint started")
     process = await asyncio.create_subprocess_exec(
         *serve_command("data"),
         env={
