@@ -98,7 +98,7 @@ def token(
         str, typer.Option(help="One or more of run, import and admin, separated by commas.")
     ] = "run",
 ) -> None:
-    """Make a token for a client of the gateway; `backcast token NAME >> FILE` adds its hash to a token file."""
+    """Make a token for a client of the gateway; `backcast token NAME >> FILE` adds its hash to a file."""
     from services.cli.commands.token import print_token
 
     print_token(name, rights)

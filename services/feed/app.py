@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    # Rounds tell what was tried in vain.
+    # The record of a round names the requests that failed.
     stamina.instrumentation.set_on_retry_hooks([])
     stop, clock, health = stop_signal(), SystemClock(), HealthServicer(())
     exchange, quote = exchange_named(settings.required("feed_exchange")), settings.feed_quote

@@ -98,7 +98,7 @@ async def test_what_cannot_be_followed_is_refused(cli: Cli) -> None:
         assert (refused.status, refused.err) == (1, f"backcast: {error}\n")
 
 
-async def test_an_exchange_that_is_away_is_told_and_ends_nothing(cli: Cli) -> None:
+async def test_an_unreachable_exchange_is_reported_and_ends_nothing(cli: Cli) -> None:
     stand_in = stand_in_of("QCLC", "CLWA")
     stand_in.faults.extend(["451"])
     with serving(stand_in):

@@ -188,10 +188,10 @@ async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
             for each in observed.lines("gateway")
             if each["event"] == "run ended" and each["run_id"] == run_id
         )
-        told = {
+        fields = {
             name: line[name] for name in ("client", "strategy", "outcome", "total", "completed", "failed")
         }
-        assert told == {
+        assert fields == {
             "client": "anonymous",
             "strategy": "rsi",
             "outcome": "completed",
@@ -267,7 +267,7 @@ async def test_a_service_that_cannot_start_says_why_in_one_line(observed: Observ
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_channelz_and_health_tell_of_every_server(observed: Observed, service: str) -> None:
+async def test_channelz_and_health_list_every_server(observed: Observed, service: str) -> None:
     async with open_channel(getattr(observed.stack, f"{service}_address")) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest())

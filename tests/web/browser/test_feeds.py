@@ -123,7 +123,7 @@ async def test_a_fetch_that_is_started_on_the_page_shows_its_progress_and_brings
     assert [crypto.candle_count for crypto in listed] == [HOURS, HOURS]
 
 
-async def test_a_fetch_that_cannot_be_names_the_field_or_tells_why_it_failed(
+async def test_an_impossible_fetch_names_the_field_or_shows_why_it_failed(
     tab: Tab, stack: LocalStack, short_folder: Path, exchange: FollowedExchange
 ) -> None:
     with serving(exchange.stand_in), feed_process(stack, short_folder, exchange) as feed:
