@@ -108,8 +108,8 @@ def _table(content: Json) -> tuple[list[str], list[Json]]:
         names, rows = names_and_rows(list(content.values()))
         return [_INDEX, *names], [[key, *row] for key, row in zip(content, rows, strict=True)]
     names_and_rows([content])  # raises if the object is of a known kind without candles
-    names = ", ".join(map(shown, list(content)[:5])) or "nothing"
-    raise InvalidInput.of("file", f"its JSON is an object without candles, of {names[:120]}")
+    keys = ", ".join(map(shown, list(content)[:5])) or "nothing"
+    raise InvalidInput.of("file", f"its JSON is an object without candles, of {keys[:120]}")
 
 
 def _records(content: Json) -> list[list[Json]]:
