@@ -15,10 +15,10 @@ from typing import Protocol
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast_engine.errors import BackcastError, InvalidInput
 from backcast_engine.interval import Interval
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import Clock
 from services.feed.errors import Banned, Conflicting, Unanswered
-from services.feed.exchanges.exchange import Market
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.feed_round import FeedState, Round, Turn
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
 from services.feed.markets import with_quote
@@ -40,7 +40,7 @@ _LISTED_FOR_S = 900.0
 _NAP_S = 60.0
 
 
-class FeedStore(Protocol):
+class FollowedFeed(Protocol):
     """What is stored of a feed; see DataClient."""
 
     write: Write
@@ -75,9 +75,9 @@ class Follower:
 
     def __init__(
         self,
-        client: Client,
+        client: ExchangeClient,
         quote: str,
-        store: FeedStore,
+        store: FollowedFeed,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -88,9 +88,9 @@ class Follower:
         self._jitter = jitter
         self._began_s = clock.now_s()
         self._newest_s: int | None = None
-        self._markets: dict[str, Market] = {}
+        self._markets: dict[str, ExchangeMarket] = {}
         # Those of earlier lists, too: what has left the list is asked for once more.
-        self._known: dict[str, Market] = {}
+        self._known: dict[str, ExchangeMarket] = {}
         self._listed_s = 0.0
         exchange = client.exchange
         watch_feed(
@@ -220,8 +220,8 @@ class Follower:
                 self._note(report, report.symbol in stopped, outcome, work)
 
     def _stopped(
-        self, stored: dict[str, Crypto], traded: dict[str, Market], outcome: Round
-    ) -> dict[str, Market]:
+        self, stored: dict[str, Crypto], traded: dict[str, ExchangeMarket], outcome: Round
+    ) -> dict[str, ExchangeMarket]:
         """Return the markets that are not traded any more, and have to be asked for once more.
 
         Those of which nothing but their candles is known have ended.
