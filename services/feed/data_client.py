@@ -1,4 +1,4 @@
-"""Client of the data service, as a follower uses it: stored cryptos, turns, and the record of rounds."""
+"""Client of the data service, as a follower uses it: stored cryptos, leases, and the record of rounds."""
 
 import secrets
 import socket
@@ -11,7 +11,7 @@ from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.feed_pb2 import Feed
 from backcast.marketdata.v1.feed_service_pb2_grpc import FeedServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.feed.feed_round import FeedState, Round, Turn
+from services.feed.feed_round import FeedLease, FeedState, Round
 from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
@@ -54,20 +54,20 @@ class DataClient:
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
 
-    async def take_turn(self, hour_s: int) -> Turn:
-        """Take the turn of the hour that opens at `hour_s`, or return why not."""
-        request = feed_pb.TakeFeedTurnRequest(
+    async def take_lease(self, hour_s: int) -> FeedLease:
+        """Take the lease of the hour that opens at `hour_s`, or return why not."""
+        request = feed_pb.TakeFeedLeaseRequest(
             exchange=self._exchange,
             quote=self._quote,
             hour_time=timestamp_to(hour_s),
             follower=self._follower,
         )
         try:
-            answer = await self._feeds.TakeFeedTurn(request, timeout=CALL_S)
+            answer = await self._feeds.TakeFeedLease(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         wait_s = answer.retry_after.ToTimedelta().total_seconds()
-        return Turn(_state(answer.feed), answer.taken, answer.done, wait_s)
+        return FeedLease(_state(answer.feed), answer.taken, answer.done, wait_s)
 
     async def record(self, outcome: Round) -> FeedState:
         """Record the outcome of a round."""
