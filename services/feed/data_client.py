@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from backcast.marketdata.v1 import feed_service_pb2 as feed_pb
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.feed_pb2 import Feed
 from backcast.marketdata.v1.feed_service_pb2_grpc import FeedServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.feed.feed_round import FeedLease, FeedState, Round
-from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
 from services.wire.candles import timestamp_to
@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 # How long a call may take: a service that hangs counts as away.
 CALL_S = 30.0
+
+
+async def stored_cryptos(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
+    """Return all cryptos that have candles, by symbol; raise gRPC's error if the service does not answer."""
+    found: dict[str, Crypto] = {}
+    request = pb.ListCryptosRequest()
+    while True:
+        page = await stub.ListCryptos(request, timeout=CALL_S)
+        found |= {crypto.symbol: crypto for crypto in page.cryptos}
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
 
 
 def follower_name() -> str:

@@ -21,13 +21,13 @@ from services.domain.counted import counted
 from services.domain.fetch_request import hours_wanted
 from services.feed.client import ExchangeClient
 from services.feed.clock import SystemClock
+from services.feed.data_client import stored_cryptos
 from services.feed.errors import Unanswered
 from services.feed.exchanges.all_exchanges import exchange_named
 from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.fetch import fetch_all
 from services.feed.markets import with_quote, with_symbols
 from services.feed.spans import Span
-from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import reason_against, spans_asked, writer_to
 
 _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "since": "--since", "base_url": "--url"}
