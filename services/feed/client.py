@@ -205,7 +205,7 @@ class ExchangeClient:
             return
         self._ahead_s = answer.at_s - self._clock.now_s()
         if answer.used_weight is not None:
-            self.pace.told(answer.used_weight, answer.at_s)
+            self.pace.note_used(answer.used_weight, answer.at_s)
 
     async def _answer_to(self, request: Request) -> _Answer:
         """Send a request in another thread; raise Unanswered also where its answer comes byte by byte."""

@@ -56,7 +56,7 @@ class Fetcher:
                         continue
                 except BackcastError as error:
                     # The fetch is taken up again: by this process, or by another one.
-                    _log.warning("fetches wait", reason=str(error))
+                    _log.warning("fetching interrupted", reason=str(error))
                 await asyncio.sleep(self._every_s)
         finally:
             await _at_the_end(self._queue.release())
@@ -66,13 +66,15 @@ class Fetcher:
 
         Raises Unavailable if the data service is away: the fetch goes on when it is back.
         """
-        _log.info("fetch", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols))
+        _log.info(
+            "fetch started", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols)
+        )
         fetching = asyncio.create_task(self._fetch(order, doing))
         try:
             while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
                 with suppress(Unavailable):
                     if not await self._queue.record(order, doing):
-                        _log.info("fetch ended by others", fetch=order.fetch_id)
+                        _log.info("fetch ended elsewhere", fetch=order.fetch_id)
                         return
             error = fetching.result()
         except asyncio.CancelledError:

@@ -126,7 +126,7 @@ class Follower:
             await self._until(max(end_s, self._after(error, 0)))
 
     async def _meet(self) -> AsyncGenerator[Round]:
-        """Ask for the pairs, which also tells the exchange's clock, until there is an answer."""
+        """Ask for the pairs until there is an answer, which also gives the time of the exchange's clock."""
         for attempt in count():
             try:
                 await self._list()

@@ -25,7 +25,7 @@ def act(folder: str, what: str = "") -> int:
     if what == "die" or (what == "die once" and marks == 0):
         os._exit(1)
     if what == "fail":
-        raise ZeroDivisionError("as it was told to")
+        raise ZeroDivisionError("as the test demands")
     if what == "stop" or (what == "stop once" and marks == 0):
         os.kill(os.getpid(), signal.SIGSTOP)
     if what == "wait" or (what == "wait after the first" and marks > 0):

@@ -50,7 +50,7 @@ def expected(supply: Supply) -> dict[str, list[bytes]]:
     }
 
 
-async def test_a_backtest_sees_the_other_cryptos_and_tells_their_versions(
+async def test_a_backtest_sees_the_other_cryptos_and_returns_their_versions(
     pool: WorkerPool, supply: Supply
 ) -> None:
     outcomes = await outcomes_of(TaskRunner(pool, supply), job())

@@ -57,7 +57,7 @@ async def fetch(
 ) -> CryptoReport:
     """Fetch one crypto, as a new process does: it asks for the markets first."""
     if not stand_in.exchange.limit.used_header:
-        # No answer tells what a process before has used: a new one takes longer than that to start.
+        # No answer states what an earlier process has used: a new one takes longer than that to start.
         stand_in.clock.set(stand_in.clock.now_s() + stand_in.exchange.limit.window_s)
     async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
         await client.markets()
@@ -91,7 +91,7 @@ def rows(candles: Candles) -> list[tuple[float, ...]]:
 
 
 def made_records(hours: int, absent: Collection[int] = ()) -> list[Record]:
-    """Return candles whose values tell their hours."""
+    """Return candles whose values identify their hours."""
     return [
         (
             START_S + HOUR_S * hour,

@@ -122,7 +122,7 @@ async def test_a_symbol_that_the_exchange_does_not_know_is_asked_once(exchange_n
         assert len(stand_in.asked) == 1
 
 
-async def test_who_is_told_to_wait_waits_as_long() -> None:
+async def test_a_client_that_is_asked_to_wait_waits_as_long() -> None:
     async with client_of("binance", ("429", "429")) as (client, stand_in, market):
         assert len(await asked(client, market)) == 50
         assert stand_in.clock.now_s() == NOW_S + 14
@@ -200,7 +200,7 @@ async def test_a_candle_is_closed_by_both_clocks(ahead_s: int) -> None:
         assert client.skew == f"the clock of Binance is 300 s {which} this machine's"
 
 
-async def test_a_server_that_is_not_there_is_told() -> None:
+async def test_the_error_names_a_server_that_is_absent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
     async with ExchangeClient(EXCHANGES["okx"], VirtualClock(NOW_S), f"http://{address}") as client:
@@ -252,7 +252,7 @@ async def test_what_stands_in_the_way_is_named(
     assert not stand_in.asked
 
 
-async def test_a_proxy_that_refuses_is_told(
+async def test_the_error_names_the_proxy_that_refuses(
     tls_stand_in: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in, _ = tls_stand_in
@@ -264,7 +264,7 @@ async def test_a_proxy_that_refuses_is_told(
                 await client.markets()
 
 
-async def test_a_server_without_tls_is_told() -> None:
+async def test_the_error_says_that_the_server_has_no_tls() -> None:
     with serving(StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), {})) as plain:
         url = plain.base_url.replace("http:", "https:")
         async with ExchangeClient(EXCHANGES["okx"], VirtualClock(NOW_S), url) as client:

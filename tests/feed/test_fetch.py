@@ -223,7 +223,7 @@ async def test_candles_of_two_exchanges_are_not_mixed(data_service):
     assert (type(report.error), str(report.error)) == (Conflicting, reason)
 
 
-async def test_hours_that_kraken_has_dropped_are_told(data_service):
+async def test_hours_that_kraken_has_dropped_are_reported(data_service):
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     with serving(stand_in_of("kraken", records, START_S + 900 * HOUR_S)) as stand_in:
         report = await fetch(stand_in, store, market, span(900))
@@ -234,7 +234,7 @@ async def test_hours_that_kraken_has_dropped_are_told(data_service):
     assert (report.error, report.inserted) == (None, 719)
 
 
-async def test_an_hour_that_kraken_drops_while_it_is_asked_is_told(data_service):
+async def test_an_hour_that_kraken_drops_during_the_fetch_is_reported(data_service):
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 10)
     kept = Span(START_S + 80 * HOUR_S, START_S + 800 * HOUR_S)
@@ -251,7 +251,7 @@ async def test_an_hour_that_kraken_drops_while_it_is_asked_is_told(data_service)
     assert await store.asked(market.symbol) == []
 
 
-async def test_what_kraken_has_dropped_is_told_by_its_clock(data_service):
+async def test_hours_that_kraken_has_dropped_are_determined_by_its_clock(data_service):
     """Its hour begins five minutes before ours."""
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 120, ahead_s=300)

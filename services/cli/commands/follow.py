@@ -23,7 +23,7 @@ _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "base_url": "--url"}
 
 def follow(exchange: str, quote: str, url: str | None, address: str) -> None:
     """Follow all pairs of a quote currency, and print a line for each round, until it is stopped."""
-    # Errors tell what was tried in vain.
+    # The errors of rounds name the requests that failed.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
         asyncio.run(_follow(exchange, quote.strip().upper(), url, address))

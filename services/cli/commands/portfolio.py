@@ -1,4 +1,4 @@
-"""`backcast portfolio`: trade many cryptos with one account."""
+"""`backcast portfolio`: backtest one account that trades many cryptos."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""`backcast sweep-portfolio`: trade every combination of values with one account, and rank the accounts."""
+"""`backcast sweep-portfolio`: backtest one account with every combination of values, and rank them."""
 
 import asyncio
 

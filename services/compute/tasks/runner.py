@@ -127,7 +127,7 @@ class TaskRunner:
         except (BackcastError, FileNotFoundError):
             raise
         except Exception as error:
-            _log.error("call of a worker failed", exc_info=error)
+            _log.error("worker call failed", exc_info=error)
             raise Internal(_INTERNAL) from error
 
     async def calls(

@@ -153,7 +153,7 @@ class WorkerPool(Executor):
         if worker in self._idle:
             self._idle.remove(worker)
         if call and call.future.cancelled():
-            _log.info("a worker was stopped: its call was cancelled")
+            _log.info("worker stopped", reason="its call was cancelled")
         else:
             self._note_death(worker, call)
         self._workers.remove(worker)
@@ -165,7 +165,7 @@ class WorkerPool(Executor):
 
     def _note_death(self, worker: WorkerProcess, call: WorkerCall | None) -> None:
         self._deaths += 1
-        _log.warning("a worker died", exit_code=worker.exit_code)
+        _log.warning("worker died", exit_code=worker.exit_code)
         if call:
             call.deaths += 1
             if call.deaths < 2:
@@ -185,7 +185,7 @@ class WorkerPool(Executor):
         try:
             worker.start()
         except (OSError, EOFError) as error:
-            _log.error("a worker does not start", reason=str(error))
+            _log.error("worker did not start", reason=str(error))
             self._workers.remove(worker)
             self._restart_later(worker)
             self._changed.set()

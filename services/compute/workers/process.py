@@ -189,7 +189,7 @@ class WorkerProcess:
             self._kill_later.cancel()
 
     def _kill_overdue(self) -> None:
-        _log.warning("a worker does not answer, and is killed", limit_s=self._limit_s)
+        _log.warning("unresponsive worker killed", limit_s=self._limit_s)
         self._kill()
 
     def _kill(self) -> None:

@@ -99,11 +99,11 @@ def test_the_summary_comes_first_and_the_rows_after_it() -> None:
         assert lines.index(line) < places[2]
 
 
-def test_a_run_without_any_trade_is_told() -> None:
-    told = "no crypto traded: the entry was never true, or could never be filled"
-    assert told in shown(*RESULTS, idle=3)
-    assert told not in shown(*RESULTS, idle=2)
-    assert told in shown(LUNA, idle=1)
+def test_the_summary_says_that_no_crypto_traded() -> None:
+    note = "no crypto traded: the entry was never true, or could never be filled"
+    assert note in shown(*RESULTS, idle=3)
+    assert note not in shown(*RESULTS, idle=2)
+    assert note in shown(LUNA, idle=1)
 
 
 def test_one_crypto_has_no_spread() -> None:
@@ -191,7 +191,7 @@ def test_what_is_left_out_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(("later", "some"), [(1, "1 crypto has"), (12, "12 cryptos have")])
-def test_candles_after_a_default_window_are_told(later: int, some: str) -> None:
+def test_candles_after_a_default_window_are_reported(later: int, some: str) -> None:
     line = f"{some} candles after the window's end: --end or --symbols chooses another"
     assert line in shown(*RESULTS, later=later)
     assert "after the window" not in "\n".join(shown(*RESULTS))

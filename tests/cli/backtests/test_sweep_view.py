@@ -116,7 +116,7 @@ def test_rows_without_a_rank_are_explained() -> None:
     assert "without a rank" not in shown(minTrades=5)
 
 
-def test_what_the_folds_choices_brought_is_told() -> None:
+def test_the_results_of_the_folds_choices_are_printed() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
     request = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
@@ -155,7 +155,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
         assert part in text
     # The second line has what was asked for.
     assert max(len(line) for line in text.splitlines()[2:]) <= 80
-    # What it is worth is told before the tables.
+    # The value of the choice is printed before the tables.
     assert text.index("probability of overfitting") < text.index("combinations, medians over the cryptos")
 
 
@@ -228,7 +228,7 @@ def test_overfitting_has_a_verdict(probability: float, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(("split", "words"), [(0.7, "70%"), (0.0042, "0.42%"), (0.9988, "99.88%")])
-def test_a_split_is_told_as_it_is(split: float, words: str) -> None:
+def test_a_split_is_printed_exactly(split: float, words: str) -> None:
     assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split), "one"))
 
 

@@ -1,4 +1,4 @@
-"""A request whose fields are all bad is told all of them at once, by every method of every service."""
+"""Every method of every service names all bad fields of a request at once."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -157,9 +157,9 @@ async def test_a_run_amid_it_ends_and_the_next_one_works(beside: Beside, name: s
             # One that was under way, and one that comes now.
             for ended in (await running, await _ended(beside.run())):
                 assert ended
-                for sentence, told in ended:
+                for sentence, info in ended:
                     assert sentence in SENTENCES
-                    assert told == ("UNAVAILABLE", ErrorReason.DATABASE_UNAVAILABLE, {})
+                    assert info == ("UNAVAILABLE", ErrorReason.DATABASE_UNAVAILABLE, {})
         finally:
             await asyncio.to_thread(fault.undo, beside.server)
     assert (await beside.run())[-1].progress.completed == 6

@@ -107,7 +107,7 @@ async def test_each_row_is_the_engines_portfolio_of_its_values(
     assert answer.summary.cache_state == run_events_pb2.CACHE_STATE_BYPASSED
 
 
-async def test_a_split_ranks_by_train_and_tells_the_test(
+async def test_a_split_ranks_by_train_and_reports_the_test(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     base = replace(
@@ -242,7 +242,7 @@ async def test_a_combination_without_enough_trades_has_no_rank(
     assert len(every.best) == 2
 
 
-async def test_the_request_is_told_with_its_defaults(
+async def test_the_request_is_returned_with_its_defaults(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     base = replace(PORTFOLIO, strategies=(WeightedStrategy(RULES),), rank=RANK)
@@ -251,12 +251,16 @@ async def test_the_request_is_told_with_its_defaults(
     )
     request.spec.ClearField("max_positions")
     answer = await swept(portfolios, request)
-    told = answer.started.request
-    assert told.spec.max_positions == 10
-    assert told.spec.rank == request.spec.rank
-    assert told.ranges == request.ranges
-    assert (told.min_trades, told.best_count, told.metric) == (1, 20, result_pb2.METRIC_SHARPE_RATIO)
-    again = await swept(portfolios, told)
+    returned = answer.started.request
+    assert returned.spec.max_positions == 10
+    assert returned.spec.rank == request.spec.rank
+    assert returned.ranges == request.ranges
+    assert (returned.min_trades, returned.best_count, returned.metric) == (
+        1,
+        20,
+        result_pb2.METRIC_SHARPE_RATIO,
+    )
+    again = await swept(portfolios, returned)
     assert again.rows == answer.rows
 
 

@@ -61,15 +61,19 @@ async def test_each_fold_trades_what_was_best_before_it(
     equities: list[float] = []
     figures: list[result_pb2.Metrics] = []
     growth = 1.0
-    for fold, accounts, told in zip(folds, trained, walk.folds, strict=True):
+    for fold, accounts, reported in zip(folds, trained, walk.folds, strict=True):
         best = max(range(10), key=[one.sharpe_ratio for one in accounts].__getitem__)
-        assert told.combination == best
-        assert told.value_indexes == answer.rows[best].value_indexes
-        assert told.train == accounts[best]
+        assert reported.combination == best
+        assert reported.value_indexes == answer.rows[best].value_indexes
+        assert reported.train == accounts[best]
         assert fold.test
-        assert told.train_window.end_time.seconds == told.test_window.start_time.seconds == fold.test.start_s
+        assert (
+            reported.train_window.end_time.seconds
+            == reported.test_window.start_time.seconds
+            == fold.test.start_s
+        )
         alone = result_of(replace(of_rows[best], window=fold.test, detail=Detail.EQUITY), market)
-        assert told.test == alone.metrics
+        assert reported.test == alone.metrics
         times += alone.curve.open_time_s
         equities += [growth * equity for equity in alone.curve.equity]
         growth *= alone.curve.equity[-1] / capital

@@ -179,7 +179,7 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     }
 
 
-async def test_a_result_tells_the_data_that_it_was_computed_from(
+async def test_a_result_names_the_data_that_it_was_computed_from(
     cluster: DaskCluster, stack: LocalStack, cryptos: list[DataVersion]
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))

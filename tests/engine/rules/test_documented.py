@@ -37,5 +37,5 @@ def test_the_error_on_the_page_is_the_one_that_comes():
     assert str(caught.value) == shown[0]
     rules = CustomRules(parse(of_interval[1], "--entry"))
     (violation,) = rules.interval_violations(Interval.HOUR_1)
-    told = fault_at(of_interval[1], violation.field, violation.reason).shown_in(of_interval[1])
-    assert f"--entry: {told}" == of_interval[0]
+    marked = fault_at(of_interval[1], violation.field, violation.reason).shown_in(of_interval[1])
+    assert f"--entry: {marked}" == of_interval[0]

@@ -66,11 +66,11 @@ def test_oscillators_times_and_distances_have_limits():
 def test_what_is_refused_is_false_at_every_candle(left, right, function):
     comparison = Call(function, (left, right))
     # TA-Lib's values are rounded, and can be a little beyond.
-    can_be_told = not any(
+    is_exact = not any(
         isinstance(node, On) or (isinstance(node, Call) and node.function in LIBRARY)
         for node in walk(comparison)
     )
-    if can_be_told and impossible(comparison):
+    if is_exact and impossible(comparison):
         assert not (Evaluation(CANDLES[:300]).condition(comparison) == 1).any()
 
 

@@ -243,7 +243,7 @@ def test_a_long_line_is_shown_in_part(before, after):
     assert shown[marks.index("^") :].startswith("zzz")
 
 
-def test_every_name_of_ours_is_told():
+def test_every_name_of_ours_is_listed():
     with pytest.raises(InvalidInput) as caught:
         parse("xyz > 1", "it")
     for name in (*VALUE_COLUMNS, *(name for name in CALLABLE if name not in LIBRARY)):

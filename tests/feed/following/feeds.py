@@ -30,7 +30,7 @@ def new_quote() -> str:
 
 
 def made_records(hours: int) -> dict[int, Record]:
-    """Return candles whose values tell their hours, by opening time."""
+    """Return candles whose values identify their hours, by opening time."""
     return {
         START_S + HOUR_S * hour: (
             START_S + HOUR_S * hour,

@@ -69,7 +69,7 @@ async def test_the_lease_of_a_follower_that_died_is_taken_after_ten_minutes(
             assert dying.cancelled()
         exchange.stand_in.on_request = None
         async with exchange.rounds(data.channel, "other") as other:
-            # It waits as long as it is told, by its own clock.
+            # It waits as long as the service asks, by its own clock.
             left = await anext(other)
             assert (left.is_left, left.is_done) == (True, False)
             assert 0 < left.left_until_s - exchange.clock.now_s() <= 600

@@ -53,7 +53,7 @@ async def test_a_round_asks_once_for_each_of_211_cryptos(data: DataService, stor
 async def test_the_other_exchanges_are_followed_too(data: DataService, name: str) -> None:
     exchange = FollowedExchange(hours=300, exchange=name)
     if name == "kraken":
-        # Its names tell less.
+        # Its names say less.
         exchange.symbols = ["AAAQKZ"]
         exchange.quote = "QKZ"
         exchange.stand_in.served = {"XAAAZQKZ": Served("", made_records(300))}
@@ -286,7 +286,7 @@ async def test_a_candle_is_closed_if_both_clocks_say_so(
         assert await exchange.is_stored(store, symbol, 0, first + 3)
 
 
-async def test_what_kraken_has_dropped_is_told(data: DataService) -> None:
+async def test_hours_that_kraken_has_dropped_are_reported(data: DataService) -> None:
     exchange = FollowedExchange("AAA", exchange="kraken", hours=2000)
     exchange.quote = "QKY"
     exchange.stand_in.served = {"XAAAZQKY": Served("", made_records(2000))}

@@ -30,7 +30,7 @@ async def turns(count: int) -> None:
 
 
 class Work:
-    """Makes events when it is told to, and knows whether it is at work."""
+    """Makes events on demand, and knows whether it is at work."""
 
     def __init__(self) -> None:
         self.go = asyncio.Semaphore(0)

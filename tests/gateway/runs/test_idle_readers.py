@@ -58,7 +58,7 @@ async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_re
     assert idle.run.state is RunState.COMPLETED
 
 
-async def test_a_reader_that_is_back_without_a_slot_is_told_so_and_can_watch_later(
+async def test_a_reader_that_returns_without_a_free_slot_gets_an_error_and_can_watch_later(
     admission: Admission, work: Work
 ) -> None:
     idle = Idle(admission, work)

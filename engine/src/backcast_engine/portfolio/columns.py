@@ -34,7 +34,7 @@ CRYPTO = _record(
 # its fills, its profit at the last close, and what it lacks when positions are rebalanced. And its position,
 # as in `simulation`: `bought` units were bought in all, `paid` is what they took from the cash, `locked` is
 # the collateral of a short position, `mark` its present price, `until` the candle after which it is closed
-# (-1: none), and `is_new` tells whether its crypto has a candle at the present time.
+# (-1: none), and `is_new` says whether its crypto has a candle at the present time.
 LEG = _record(
     (
         *("crypto", "strategy", "buy", "sell", "atr_column", "volatility_column"),

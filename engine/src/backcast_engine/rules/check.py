@@ -198,7 +198,7 @@ def constant_fault(constant: Constant, node: Expression) -> str | None:
 
 def varies(expression: Expression) -> bool:
     """Return whether an expression reads a column or the time: all others are the same at every candle."""
-    # What tells the time has no arguments.
+    # Only the functions of time have no arguments.
     return any(
         isinstance(node, Column) or (isinstance(node, Call) and not node.arguments)
         for node in walk(expression)

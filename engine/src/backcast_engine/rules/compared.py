@@ -164,7 +164,7 @@ def _label(node: Expression) -> str:
     if function.name == "shift":
         (candles,) = constants_of(node)
         return f"{_label(inputs[0])}, {candles} candle{'s' if candles > 1 else ''} ago"
-    # TA-Lib's names are abbreviations, and the endings that tell its results apart are words.
+    # TA-Lib's names are abbreviations, and the endings that distinguish its results are words.
     library = function.compute
     shortened = library.name.lower().split("_") if isinstance(library, LibraryFunction) else _ABBREVIATIONS
     words = [
