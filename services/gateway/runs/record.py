@@ -55,13 +55,8 @@ def record_run(record: RunRecord) -> None:
     for phase, seconds in record.phases_s.items() if record.outcome != "paused" else ():
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
-<<<<<<< HEAD:services/gateway/runs/record.py
-        "run",
-        run_id=record.run_id,
-=======
         "run paused" if record.outcome == "paused" else "run ended",
         run_id=record.run_id,
->>>>>>> english:services/gateway/runs/report.py
         method=method,
         client=record.client,
         strategy=record.strategy,
