@@ -8,7 +8,7 @@ import structlog
 
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.times import utc
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
 from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
@@ -54,7 +54,7 @@ async def _run(settings: Settings) -> None:
     async with (
         observed("feed", settings),
         open_channel(settings.data, channel_credentials(settings)) as channel,
-        Client(exchange, clock, settings.feed_url) as client,
+        ExchangeClient(exchange, clock, settings.feed_url) as client,
         AsyncExitStack() as others,
         health_served(settings, health),
     ):
@@ -64,9 +64,9 @@ async def _run(settings: Settings) -> None:
         # Where it follows an exchange too, both share its limit.
         clients = {exchange.name: client}
 
-        def client_of(name: str) -> Client:
+        def client_of(name: str) -> ExchangeClient:
             if name not in clients:
-                clients[name] = Client(exchange_named(name), clock)
+                clients[name] = ExchangeClient(exchange_named(name), clock)
                 others.push_async_exit(clients[name])
             return clients[name]
 
@@ -86,7 +86,7 @@ async def _run(settings: Settings) -> None:
                 task.result()
 
 
-async def _follow(follower: Follower, client: Client) -> None:
+async def _follow(follower: Follower, client: ExchangeClient) -> None:
     skew = ""
     async with aclosing(follower.rounds()) as rounds:
         async for each in rounds:

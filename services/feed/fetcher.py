@@ -12,7 +12,7 @@ import structlog
 
 from backcast_engine.errors import BackcastError, InvalidInput
 from services.domain.errors import Unavailable
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.fetch import fetch_all
 from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
 from services.feed.markets import with_quote, with_symbols
@@ -37,7 +37,7 @@ class Fetcher:
         self,
         queue: FetchQueue,
         exchanges: Collection[str],
-        client_of: Callable[[str], Client],
+        client_of: Callable[[str], ExchangeClient],
         every_s: float = _EVERY_S,
     ) -> None:
         self._queue = queue

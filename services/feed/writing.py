@@ -10,7 +10,7 @@ from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast_engine.errors import Refused
 from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.errors import Conflicting, Unwritten
-from services.feed.fetch import Batch, Write
+from services.feed.fetch import CandleBatch, Write
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
 from services.rpc.status import error_of, is_cut_off
@@ -39,7 +39,7 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
         on=Unwritten, attempts=_ATTEMPTS, timeout=None, wait_initial=1.0, wait_max=30.0, wait_jitter=1.0
     )
     @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=5.0)
-    async def attempt(batch: Batch) -> ImportCandlesResponse:
+    async def attempt(batch: CandleBatch) -> ImportCandlesResponse:
         try:
             fetched = FetchedFrom(source, batch.asked.start_s, batch.asked.end_s)
             return await write_candles(
@@ -55,7 +55,7 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
                 raise Unwritten(str(failure)) from None
             raise failure from None
 
-    async def write(batch: Batch) -> ImportCandlesResponse:
+    async def write(batch: CandleBatch) -> ImportCandlesResponse:
         try:
             return await attempt(batch)
         except Unwritten as error:

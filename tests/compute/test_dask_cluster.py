@@ -15,7 +15,7 @@ from backcast_engine.errors import InvalidInput, NotFound
 from backcast_engine.interval import Interval
 from services.compute.tasks.batch import Task
 from services.compute.tasks.errors import WorkerDied
-from services.compute.tasks.jobs import Job
+from services.compute.tasks.jobs import ComputeJob
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
 from services.compute.workers.dask_cluster import DaskCluster
@@ -109,7 +109,7 @@ async def test_a_reader_that_leaves_gives_the_cluster_back(
     runner = TaskRunner(cluster, Supply(tmp_path / "columns", cryptos(50)))
     with Gate(marks) as gate:
         async with aclosing(
-            runner.run(Job(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
+            runner.run(ComputeJob(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
         ) as outcomes:
             await anext(outcomes)
         await processes.taken_back()

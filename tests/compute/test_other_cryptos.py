@@ -12,7 +12,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.times import EARLIEST_S
-from services.compute.tasks.jobs import Job, backtest_job, computed_result
+from services.compute.tasks.jobs import ComputeJob, backtest_job, computed_result
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.domain.errors import Unavailable
@@ -38,7 +38,7 @@ def supply(tmp_path: Path) -> Supply:
     return Supply(tmp_path / "columns", cryptos(COUNT + 1))
 
 
-def job() -> Job:
+def job() -> ComputeJob:
     return backtest_job(cryptos(COUNT), BACKTEST, OTHERS)
 
 

@@ -17,7 +17,7 @@ from backcast_engine.errors import Refused
 from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import Unavailable
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.errors import Banned, Conflicting, Forbidden
 from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.feed.exchanges.exchange import Limit
@@ -272,7 +272,7 @@ async def test_what_would_fail_for_all_ends_the_fetch(data_service, fault, error
     )
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
             with pytest.raises(error):
                 async for _ in fetch_all(client, wanted, {}, store.write):
@@ -288,7 +288,7 @@ async def test_a_data_service_that_is_away_ends_the_fetch():
     with serving(stand_in):
         async with (
             open_channel(address) as channel,
-            Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client,
+            ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client,
         ):
             write = writer_to(MarketDataServiceStub(channel), "data service", "binance")
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
@@ -304,7 +304,7 @@ async def test_the_others_go_on_where_one_fails(data_service):
     stand_in = StandIn(EXCHANGES["binance"], VirtualClock(START_S + 50 * HOUR_S), served)
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
             del served["G5USDT"]
             reports = {each.symbol: each async for each in fetch_all(client, wanted, {}, store.write)}
@@ -325,7 +325,7 @@ async def test_many_cryptos_take_as_long_as_the_weight_allows(data_service):
     stand_in = StandIn(exchange, VirtualClock(begin_s), served, cap=20)
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(400)) for market in await client.markets()}
             reports = [each async for each in fetch_all(client, wanted, {}, store.write)]
     assert [each.inserted for each in reports] == [400] * 12

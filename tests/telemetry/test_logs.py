@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parents[2]
 SAYS = """
 import asyncio, gc, logging, threading, warnings
 import structlog
-from services.gateway.runs.report import RunReport, record_run
+from services.gateway.runs.record import RunRecord, record_run
 from services.domain.errors import Unavailable
 from services.telemetry.logs import configure_logs, failures_logged
 from services.telemetry.run_id import current_run_id
@@ -42,7 +42,7 @@ async def forgets():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 asyncio.run(forgets()); gc.collect()
-record_run(RunReport("run-2", "RunBacktests", "ann", "rsi", "completed", 211, 210, 1, 200, 4,
+record_run(RunRecord("run-2", "RunBacktests", "ann", "rsi", "completed", 211, 210, 1, 200, 4,
                {"plan": 0.00123456, "cache": 0.004, "first_result": 0.008, "total": 0.0317}))
 with failures_logged():
     raise Unavailable("cannot listen on 127.0.0.1:1: is the port taken?")

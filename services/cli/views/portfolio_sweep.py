@@ -19,7 +19,7 @@ from services.cli.views.sweep_words import bias_words, walk_forward_words
 from services.domain.counted import counted
 
 
-class PortfolioSweepView:
+class PortfolioSweepScreen:
     """A live progress bar of a sweep over portfolios: pass it every event, in a `with` block.
 
     If the block ends before the summary, by Ctrl-C or an error, the best so far are printed.

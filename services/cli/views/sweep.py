@@ -23,7 +23,7 @@ from services.domain.counted import counted
 _MOST_ROWS = 20
 
 
-class SweepView:
+class SweepScreen:
     """A live screen of a sweep: pass it every event, in a `with` block.
 
     If the block ends before the summary, by Ctrl-C or an error, the best trials so far are printed.

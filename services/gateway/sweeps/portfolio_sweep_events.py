@@ -19,7 +19,7 @@ from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.run_plan import CacheMode
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.sweeps.optimization import Optimization
 from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
 from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
@@ -47,23 +47,23 @@ class PortfolioSweepEvents:
         cache: ResultCache,
         single_flight: SingleFlight,
         compute: ComputeClient,
-        report: RunReport,
+        record: RunRecord,
         arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        """`arrived_at` is when the request came, by time.monotonic(); `record` is kept up to date."""
         self._plan = plan
         self._compute = compute
-        self._report = report
+        self._record = record
         self._arrived_at = arrived_at
         self._cache = RunCache(cache, plan.run.cache_mode)
         self._single_flight = single_flight
         self._table = PortfolioTable(plan)
         self._progress = SweepProgress(total=plan.portfolios)
-        report.total = plan.backtests
+        record.total = plan.backtests
 
     async def events(self) -> AsyncGenerator[pb.SweepPortfoliosResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
-        yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._report.run_id))
+        yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._record.run_id))
         progress_at = best_at = time.monotonic()
         is_changed = False
         async with aclosing(self._computed()) as results:
@@ -122,10 +122,10 @@ class PortfolioSweepEvents:
             self._progress.failed += 1
         self._progress.from_cache += result.from_cache
         each = self._plan.backtests // self._plan.portfolios
-        self._report.completed = self._progress.completed * each
-        self._report.failed = self._progress.failed * each
-        self._report.from_cache = self._progress.from_cache * each
-        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        self._record.completed = self._progress.completed * each
+        self._record.failed = self._progress.failed * each
+        self._record.from_cache = self._progress.from_cache * each
+        self._record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         return is_changed
 
     async def _summary(self) -> pb.PortfolioSweepSummary:

@@ -14,7 +14,7 @@ from backcast_engine.sweep.overfitting import count_overfitted, steps
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import summarize_rows
-from services.gateway.sweeps.table import Part, SweepTable
+from services.gateway.sweeps.table import FoldWindow, SweepTable
 from services.gateway.sweeps.table_messages import metrics_message
 from services.wire.backtests import strategy_to
 from services.wire.sweeps import window_to
@@ -130,7 +130,7 @@ def deflated_out_of_sample(plan: SweepPlan, table: SweepTable, shape: ReturnShap
     D. H. Bailey and M. López de Prado, The Deflated Sharpe Ratio, 2014. The trials are the combinations, and
     their Sharpe ratios the means over the cryptos, and before over the folds, of those in the train parts.
     """
-    ratios = table.means_across_cryptos("sharpe_ratio", Part.TRAIN)
+    ratios = table.means_across_cryptos("sharpe_ratio", FoldWindow.TRAIN)
     expected = _expected_maximum(ratios[~np.isnan(ratios)])
     if shape is None or expected is None:
         return None

@@ -13,9 +13,8 @@ import pyarrow as pa
 from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import Columns, GivenNames, column_key, find_columns, known_names
 from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, symbol_by_last_columns
-from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.files.text_file import TextFile
-from services.ingest.files.text_rows import TextRows, shown
+from services.ingest.files.text_rows import TextRows, joined_times, shown, without_volume
 from services.ingest.formats.json_text import Json, is_lines, parse, rows_of_lists, text
 from services.ingest.identity.close_time import closed_by_last_column
 from services.ingest.identity.file_symbol import parse_file_name

@@ -12,7 +12,7 @@ from backcast_engine.errors import InvalidInput
 from services.cli.views.failure_lines import left_out_line
 from services.cli.views.metric_cells import metric_names
 from services.cli.views.result_tables import ranked
-from services.cli.views.run import RunView
+from services.cli.views.run import RunScreen
 from tests.requests import with_spec
 
 BREAK = {"beforeTime": "2022-05-13T01:00:00Z", "afterTime": "2022-05-31T06:00:00Z", "close": 0.1, "open": 9.0}
@@ -73,7 +73,7 @@ def shown(
     events += [{"result": one} for one in results]
     progress = {"completed": len(results), "total": len(results)}
     summary = {**SUMMARY, "progress": progress, "cryptosWithoutTrades": idle}
-    with RunView(console, **options) as view:
+    with RunScreen(console, **options) as view:
         for event in [*events, {"summary": summary}]:
             view.show(ParseDict(event, pb.RunBacktestsResponse()))
     assert isinstance(console.file, io.StringIO)

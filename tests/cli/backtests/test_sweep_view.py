@@ -11,7 +11,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
 from services.cli.views.failure_lines import failure_lines
-from services.cli.views.sweep import SweepView
+from services.cli.views.sweep import SweepScreen
 from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_words import (
     overfitting_words,
@@ -78,7 +78,7 @@ def shown(
     )
     started = {"request": asked, "combinationCount": 6, "trialCount": 24, "backtestCount": 24}
     best = [{"symbol": "A", "valueIndexes": [0]}]
-    with SweepView(console) as view:
+    with SweepScreen(console) as view:
         for event in ({"started": started}, {"best": {"trials": best}}):
             view.show(ParseDict(event, pb.SweepBacktestsResponse()))
         view.show(pb.SweepBacktestsResponse(rows=sweep_pb2.SweepRows(rows=ROWS)))
@@ -128,7 +128,7 @@ def test_the_results_of_the_folds_choices_are_printed() -> None:
         "walkForward": {"folds": [{}, {}], "outOfSample": curve, "deflatedSharpeRatio": 0.75},
         "overfitting": {"probability": 0.125, "combinationCount": 12, "blockCount": 16, "splitCount": 12_870},
     }
-    with SweepView(console) as view:
+    with SweepScreen(console) as view:
         for event in (
             {"started": {"request": request, "combinationCount": 1}},
             *({"outOfSample": {**curve, "symbol": symbol}} for symbol in ("AUSDT", "BUSDT")),

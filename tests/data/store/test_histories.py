@@ -14,7 +14,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.reader import CryptoHistory, Histories, HistoryQuery
 from services.data.store.writer import CandleStore
 from tests.candle_making import START_S, random_candles
 from tests.data.conftest import blocks_of, candles_of, history_of
@@ -32,7 +32,7 @@ def histories(database: Database, cryptos: CryptoStore) -> Histories:
 
 async def _read(
     histories: Histories, symbols: list[str], query: HistoryQuery, known: list[str]
-) -> list[History]:
+) -> list[CryptoHistory]:
     async with aclosing(histories.read(symbols, query, known)) as read:
         return [history async for group in read for history in group]
 

@@ -240,7 +240,7 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
         {"symbol", "after_time", "state"},
     ),
     "FeedService.ListFeeds": ({"pageSize": -1, "pageToken": JUNK}, {"page_size", "page_token"}),
-    "FeedService.TakeFeedTurn": (
+    "FeedService.TakeFeedLease": (
         {"exchange": NO_SYMBOL, "quote": NO_SYMBOL, "hourTime": "9999-01-01T00:00:00Z"},
         {"exchange", "quote", "hour_time", "follower"},
     ),

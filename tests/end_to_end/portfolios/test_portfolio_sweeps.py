@@ -24,7 +24,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
@@ -52,7 +52,7 @@ ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
 
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
 
-RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
+RANK = parse("roc({n} * 4)", "rank", ValueKind.SERIES)
 
 
 async def test_each_row_is_the_engines_portfolio_of_its_values(
@@ -91,7 +91,7 @@ async def test_each_row_is_the_engines_portfolio_of_its_values(
         portfolio = replace(
             base,
             strategies=(WeightedStrategy(rules),),
-            rank=parse(f"roc({4 * n})", "rank", Kind.SERIES),
+            rank=parse(f"roc({4 * n})", "rank", ValueKind.SERIES),
             execution=Execution(stop_loss=stop, equity_fraction=share),
             size=PortfolioSize.EQUAL if share == 1 else PortfolioSize.EXECUTION,
             max_positions=places,

@@ -10,7 +10,7 @@ from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
 from backcast_engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import CALLABLE
 
 
@@ -111,7 +111,7 @@ def test_the_text_of_a_condition_is_read(line, expression):
     ],
 )
 def test_the_text_of_a_series_is_read(line, expression):
-    assert parse(line, "it", Kind.SERIES) == expression
+    assert parse(line, "it", ValueKind.SERIES) == expression
 
 
 # A line, the mark below it from the first character that is wrong, and a part of the reason.
@@ -220,7 +220,7 @@ def test_places_count_characters_and_not_bytes():
 
 def test_a_number_may_be_what_is_needed():
     with pytest.raises(InvalidInput, match="expected a number, not a condition"):
-        parse("close > 1", "it", Kind.SERIES)
+        parse("close > 1", "it", ValueKind.SERIES)
 
 
 @pytest.mark.parametrize("line", ["", " \t\n"])

@@ -88,7 +88,7 @@ async def test_the_round_of_a_killed_process_is_done_by_the_next_one(
                 assert str(left["until"]).endswith("UTC")
             finally:
                 waiting.process.stop(10)
-            await data.age_turn(exchange.quote)
+            await data.age_lease(exchange.quote)
             again = feed("again")
             try:
                 done = await again.record(event="round ended")

@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_resume_is_cancelled_when_nobody_reads(
     idle = Idle(admission, work, resumes=False)
     await idle.begin()
     await idle.clock.advance(IDLE_S)
-    assert (idle.run.state, idle.run.report.outcome, work.at_work) == (
+    assert (idle.run.state, idle.run.record.outcome, work.at_work) == (
         *(RunState.CANCELLED, "cancelled"),
         False,
     )

@@ -48,7 +48,7 @@ LEG = _record(
 )
 
 
-class Market(NamedTuple):
+class MarketColumns(NamedTuple):
     """Cryptos and legs, in the form for compiled code, over n candles of the portfolio.
 
     `time_s` is int64 of shape (n,), the candles' opening times. `cryptos` and `legs` are records of dtype
@@ -71,12 +71,12 @@ LEGS = types.Array(from_dtype(LEG), 1, "C")
 SIDES = types.Array(types.int8, 3, "C")
 
 
-def empty_market(time_s: TimeColumn, cryptos: int, strategies: int) -> Market:
+def empty_market(time_s: TimeColumn, cryptos: int, strategies: int) -> MarketColumns:
     """Return a market of so many cryptos and strategies, whose columns are not noted yet."""
     legs = np.zeros(cryptos * strategies, LEG)
     legs["crypto"], legs["strategy"] = np.divmod(np.arange(len(legs)), strategies)
     sides = np.zeros((len(time_s), strategies, cryptos), np.int8)
-    return Market(time_s, np.zeros(cryptos, CRYPTO), legs, sides)
+    return MarketColumns(time_s, np.zeros(cryptos, CRYPTO), legs, sides)
 
 
 def readable(column: AnyColumn) -> AnyColumn:

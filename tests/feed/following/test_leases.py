@@ -1,4 +1,4 @@
-"""Followers of the same feed take turns, and one that died is replaced."""
+"""One of several followers has the lease of an hour, and one that died is replaced."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -50,7 +50,7 @@ async def test_two_followers_share_the_hours(data: DataService, store: Store) ->
     assert (await data.feed(exchange.quote)).inserted_count == 2 * 105
 
 
-async def test_the_turn_of_a_follower_that_died_is_taken_after_ten_minutes(
+async def test_the_lease_of_a_follower_that_died_is_taken_after_ten_minutes(
     data: DataService, store: Store
 ) -> None:
     exchange = FollowedExchange()
@@ -74,7 +74,7 @@ async def test_the_turn_of_a_follower_that_died_is_taken_after_ten_minutes(
             assert (left.is_left, left.is_done) == (True, False)
             assert 0 < left.left_until_s - exchange.clock.now_s() <= 600
         exchange.set_hour(100.5)
-        await data.age_turn(exchange.quote)
+        await data.age_lease(exchange.quote)
         async with exchange.rounds(data.channel, "third") as third:
             outcome = await anext(third)
     assert (outcome.hour_s, outcome.inserted, outcome.is_done) == (START_S + 99 * HOUR_S, 200, True)
