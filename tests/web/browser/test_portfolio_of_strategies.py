@@ -40,6 +40,7 @@ async def test_two_strategies_with_weights_are_chosen_run_and_restored_by_a_relo
     await until_there(tab)
     title = tab.page.get_by_role("heading", level=1)
     await expect(title).to_contain_text("25.0 % rsi (period 7), 75.0 % rules in one account of 4 cryptos")
+    await expect(tab.says("2 places for each strategy, equal shares")).to_be_visible()
     async with aio.connect(stack.gateway_address) as client:
         weighted = {Rsi(period=7): 0.25, rules(RULES["2.entry"], RULES["2.exit"]): 0.75}
         metrics = await (await client.portfolio(weighted, symbols=symbols, max_positions=2)).metrics()

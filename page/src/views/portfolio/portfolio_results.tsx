@@ -162,8 +162,9 @@ function titleOf({ request, cryptoCount }: PortfolioStarted): string {
 
 /** How the account is divided, in one line. */
 function accountWords({ request }: PortfolioStarted, query: Query | undefined): string {
-  const { maxPositions, size, rank, rebalancing } = request?.spec ?? {};
-  const words = [counted(maxPositions ?? 0, "place")];
+  const { strategies: traded = [], maxPositions, size, rank, rebalancing } = request?.spec ?? {};
+  const places = counted(maxPositions ?? 0, "place");
+  const words = [traded.length > 1 ? `${places} for each strategy` : places];
   words.push(size === PortfolioSize.EQUAL ? "equal shares" : "sizes of the execution");
   if (rank !== undefined) words.push(query?.rank === undefined ? "ranked" : `higher ${query.rank} first`);
   if (rebalancing !== undefined) {
