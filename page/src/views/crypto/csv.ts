@@ -39,10 +39,10 @@ export function curveCsv(result: BacktestResult, holding: ArrayLike<number> | un
   return lines("open_time,equity,drawdown,buy_and_hold_equity", rows);
 }
 
-function lines(heading: string, rows: readonly (readonly (string | number | boolean)[])[]): string {
+export function lines(heading: string, rows: readonly (readonly (string | number | boolean)[])[]): string {
   return [heading, ...rows.map((row) => row.join(","))].map((line) => `${line}\r\n`).join("");
 }
 
-function stamp(seconds: bigint | undefined): string {
+export function stamp(seconds: bigint | undefined): string {
   return seconds === undefined ? "" : new Date(1000 * Number(seconds)).toISOString().replace(".000Z", "Z");
 }

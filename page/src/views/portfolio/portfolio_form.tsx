@@ -9,25 +9,30 @@ import {
 } from "../../components/backtest_fields";
 import { ChoiceField, TextField } from "../../components/fields";
 import { RuleField } from "../../components/rule_field";
-import { StrategyForm } from "../../components/strategy_form";
 import type { Problems } from "../../execution";
 import { specOf } from "../../spec";
 import { strategies } from "../../state/lists";
 import { parsedRank, parseRankSoon } from "./rank";
 import { ownProblems } from "./request";
+import { strategyProblems } from "./strategies";
+import { StrategyList } from "./strategy_list";
 
 /** The form of a portfolio. What is typed is the query of the address. */
 export function PortfolioForm(props: FormProps) {
   const { query, problems } = props;
   const described = strategies.items.value;
   const typed = useMemo(
-    () => ({ ...specOf(query, described ?? []).problems, ...ownProblems(query) }),
+    () => ({
+      ...specOf(query, described ?? []).problems,
+      ...strategyProblems(query, described ?? []),
+      ...ownProblems(query),
+    }),
     [query, described],
   );
   const form = formOf(props, typed);
   return (
     <BacktestForm {...props} label="Portfolio" action="Run">
-      <StrategyForm form={form} described={described} refused={problems} />
+      <StrategyList form={form} described={described} refused={problems} />
       <AccountFields form={form} refused={problems} />
       <CandleFields form={form} />
       <ExecutionFields form={form} />
