@@ -71,7 +71,8 @@ class PortfolioSweepOptions:
     optimize: Annotated[
         int | None,
         typer.Option(
-            help="Or: trade so many combinations, which Optuna proposes by the accounts of those before.",
+            help="Or: trade so many combinations, which Optuna proposes by the accounts of those before; "
+            "with --folds, so many for each fold.",
             metavar="N",
         ),
     ] = None

@@ -30,6 +30,7 @@ class PortfolioSweepView:
         self._started: pb.PortfolioSweepStarted | None = None
         self._best: Sequence[pb.PortfolioSweepRow] = ()
         self._failed: list[pb.PortfolioSweepRow] = []
+        self._row_count = 0
         self._ended = False
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -63,6 +64,7 @@ class PortfolioSweepView:
             case "best":
                 self._best = event.best.rows
             case "rows":
+                self._row_count += len(event.rows.rows)
                 self._failed += [row for row in event.rows.rows if row.HasField("failure")]
             case "summary":
                 self._live.stop()
@@ -107,7 +109,7 @@ class PortfolioSweepView:
         if not self._best:
             return
         self._console.print(self._table())
-        if (more := self._started.combination_count - len(self._best)) > 0:
+        if (more := self._row_count - len(self._best)) > 0:
             say(
                 self._console,
                 f"[dim]… and {counted(more, 'more combination')}: --top shows more, "
