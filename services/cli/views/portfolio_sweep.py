@@ -103,11 +103,13 @@ class PortfolioSweepView:
             say(self._console, bias_words(summary.selection_bias, summary.winner.train, metric))
         if summary.HasField("walk_forward"):
             walk, width = summary.walk_forward, self._console.width
+            say(self._console, "")
             self._console.print(folds_table(width, self._started.request, walk))
             for line in walk_forward_words(walk, width, ACCOUNTS):
                 say(self._console, line)
         if not self._best:
             return
+        say(self._console, "")
         self._console.print(self._table())
         if (more := self._row_count - len(self._best)) > 0:
             say(

@@ -114,7 +114,7 @@ async def test_a_walk_forward_has_a_curve(
         client.sweep_portfolio(backcast.Rsi(), **arguments, split="70%")
     # Each fold has an optimizer, which chooses two of the three.
     optimized = client.sweep_portfolio(backcast.Rsi(), **arguments, optimize=2)
-    assert 2 <= len(optimized.table()) <= 3
+    assert 2 <= len(optimized.table()["combination"]) <= 3
     assert len(optimized.summary.walk_forward.folds) == 2
 
 

@@ -13,7 +13,7 @@ from backcast.marketdata.v1.interval_pb2 import INTERVAL_1H, INTERVAL_4H
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
-from tests.compute.dask_processes import DaskProcesses
+from tests.compute.dask_processes import DaskProcesses, connected
 from tests.end_to_end.portfolios.accounts import PORTFOLIO
 from tests.end_to_end.portfolios.sweeps import parameter, setting
 from tests.end_to_end.portfolios.sweeps import sweep_request as portfolio_sweep_request
@@ -78,6 +78,9 @@ async def far(
         folder, 0, 0, 0, database_url=stack.database_url, redis_url=stack.redis_url, quiet=True
     )
     async with DaskProcesses(tmp_path_factory.mktemp("dask")) as cluster:
+        # Its workers listen, before the services choose ports that are free.
+        async with connected(cluster):
+            pass
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("BACKCAST_COMPUTE_EXECUTOR", f"dask://{cluster.address}")
             async with LocalStack(settings) as far:
