@@ -74,7 +74,8 @@ class PortfolioSweepOptions:
     optimize: Annotated[
         int | None,
         typer.Option(
-            help="Backtest only N combinations, which Optuna proposes from the results of earlier ones.",
+            help="Backtest only N combinations, which Optuna proposes from the results of earlier ones; "
+            "with --folds, N for each fold.",
             metavar="N",
         ),
     ] = None

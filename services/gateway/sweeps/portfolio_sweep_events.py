@@ -60,6 +60,8 @@ class PortfolioSweepEvents:
         self._table = PortfolioTable(plan)
         self._progress = SweepProgress(total=plan.portfolios)
         record.total = plan.backtests
+        # Of each fold, the combinations that its optimizer has proposed; None where there is no optimizer.
+        self._proposed: list[list[int]] | None = None
 
     async def events(self) -> AsyncGenerator[pb.SweepPortfoliosResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
@@ -85,7 +87,10 @@ class PortfolioSweepEvents:
         yield pb.SweepPortfoliosResponse(summary=await self._summary())
 
     async def _computed(self) -> AsyncGenerator[SweptResult]:
-        """Yield every result once; in an optimization, the figures of a round propose the next one."""
+        """Yield every result once; in an optimization, the figures of a round propose the next one.
+
+        There, the plan has as many combinations as there can be, and in the end those that were proposed.
+        """
         plan = self._plan
         if not plan.is_optimized:
             async with aclosing(self._results(range(len(plan.possible)))) as results:
@@ -98,11 +103,15 @@ class PortfolioSweepEvents:
             async for new in rounds:
                 stop = optimization.count
                 plan.possible[start:stop] = new
+                self._progress.total = plan.portfolios_of(optimization.most)
+                self._record.total = self._progress.total * self._each
                 async with aclosing(self._results(range(start, stop))) as results:
                     # Who reads the results puts them into the table before the next round.
                     async for result in results:
                         yield result
                 start = stop
+        self._plan = replace(plan, possible=plan.possible[:start])
+        self._proposed = optimization.proposed
 
     def _results(self, combinations: range) -> AsyncGenerator[SweptResult]:
         cache, single_flight = self._cache, self._single_flight
@@ -121,12 +130,16 @@ class PortfolioSweepEvents:
             self._table.fail(result.combination, result.window, result.failure)
             self._progress.failed += 1
         self._progress.from_cache += result.from_cache
-        each = self._plan.backtests // self._plan.portfolios
-        self._record.completed = self._progress.completed * each
-        self._record.failed = self._progress.failed * each
-        self._record.from_cache = self._progress.from_cache * each
+        self._record.completed = self._progress.completed * self._each
+        self._record.failed = self._progress.failed * self._each
+        self._record.from_cache = self._progress.from_cache * self._each
         self._record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         return is_changed
+
+    @property
+    def _each(self) -> int:
+        """How many backtests a portfolio counts as."""
+        return self._plan.backtests // self._plan.portfolios
 
     async def _summary(self) -> pb.PortfolioSweepSummary:
         summary = pb.PortfolioSweepSummary(progress=self._progress)
@@ -153,7 +166,7 @@ class PortfolioSweepEvents:
     async def _walk_forward(self, message: WalkForward) -> None:
         """Fill in what each fold chose, and the account that trades the choices one after the other."""
         plan, table = self._plan, self._table
-        chosen = await asyncio.to_thread(chosen_combinations, plan, table)
+        chosen = await asyncio.to_thread(chosen_combinations, plan, table, self._proposed)
         message.CopyFrom(folds_message(plan, table, chosen))
         if self._computes and any(one is not None for one in chosen):
             await add_out_of_sample(message, plan, table, self._compute, chosen)
