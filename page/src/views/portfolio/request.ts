@@ -135,14 +135,18 @@ export async function queryOfPortfolio(started: PortfolioStarted): Promise<Query
   return { ...query, exclude: exclude.join(","), ...(await ownQuery(spec, query, started.cryptoCount)) };
 }
 
-async function ownQuery(spec: PortfolioSpec, { size, size_by }: Query, cryptos: number): Promise<Query> {
+/** The size that a query means which names none: an equal share, unless the execution has a size. */
+export function usualSize({ size, size_by }: Query): string {
+  return size === undefined && size_by === undefined ? "equal" : "execution";
+}
+
+async function ownQuery(spec: PortfolioSpec, query: Query, cryptos: number): Promise<Query> {
   const { maxPositions, rank, rebalancing, benchmark } = spec;
-  const usualSize = size === undefined && size_by === undefined ? "equal" : "execution";
   const sizing = Object.keys(SIZES).find((name) => SIZES[name] === spec.size);
   return {
     ...(maxPositions !== Math.min(USUAL_POSITIONS, cryptos) && { positions: String(maxPositions) }),
     ...(rank && { rank: await rankText(rank) }),
-    ...(sizing !== usualSize && { sizing }),
+    ...(sizing !== usualSize(query) && { sizing }),
     ...(rebalancing && { rebalance: String(rebalancing.every) }),
     ...(rebalancing?.threshold && { threshold: `${Number((100 * rebalancing.threshold).toPrecision(15))}%` }),
     ...(benchmark !== "" && benchmark !== USUAL_BENCHMARK && { benchmark }),
