@@ -5,14 +5,14 @@ import {
   type PortfolioResult,
   PortfolioResultSchema,
 } from "../../api/stubs/backcast/backtest/v1/portfolio_pb";
-import { ExitReason } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import {
   PortfolioSummarySchema,
   RunPortfolioRequestSchema,
 } from "../../api/stubs/backcast/gateway/v1/portfolio_service_pb";
+import { csvOf, csvTime } from "../../csv";
 import { save } from "../../save";
 import type { PortfolioSnapshot } from "../../state/portfolio";
-import { lines, stamp } from "../crypto/csv";
+import { TRADE_COLUMNS, tradeCells } from "../crypto/csv";
 
 /** Buttons that save the account: trades, equity and cryptos as tables, and everything as JSON. */
 export function Downloads({ shown, result }: { shown: PortfolioSnapshot; result: PortfolioResult }) {
@@ -42,45 +42,25 @@ export function Downloads({ shown, result }: { shown: PortfolioSnapshot; result:
 
 function tradesCsv({ trades }: PortfolioResult): string {
   const rows = trades.flatMap(({ symbol, strategy, trade }) =>
-    trade === undefined
-      ? []
-      : [
-          [
-            symbol,
-            strategy,
-            stamp(trade.entryTime?.seconds),
-            stamp(trade.exitTime?.seconds),
-            trade.entryPrice,
-            trade.exitPrice ?? "",
-            trade.units,
-            trade.profit,
-            trade.returnFraction,
-            trade.feesPaid,
-            trade.borrowPaid,
-            trade.fundingPaid,
-            trade.worstExcursion,
-            trade.bestExcursion,
-            trade.heldCandles,
-            trade.open,
-            trade.open ? "" : (ExitReason[trade.exitReason] ?? "").toLowerCase(),
-          ],
-        ],
+    trade === undefined ? [] : [[symbol, strategy, ...tradeCells(trade)]],
   );
-  const heading =
-    "symbol,strategy,entry_time,exit_time,entry_price,exit_price,units,profit,return_fraction," +
-    "fees_paid,borrow_paid,funding_paid,worst_excursion,best_excursion,held_candles,open,exit_reason";
-  return lines(heading, rows);
+  return csvOf(["symbol", "strategy", ...TRADE_COLUMNS], rows);
 }
 
 function equityCsv({ curve }: PortfolioResult): string {
   const { openTimeS = [], equity = [], drawdown = [], cash = [], exposure = [], hold = [] } = curve ?? {};
   const columns = [equity, drawdown, cash, exposure, hold, curve?.positionCount ?? []];
   const rows = openTimeS.map((seconds, index) => [
-    stamp(seconds),
-    ...columns.map((column) => column[index] ?? ""),
+    csvTime(seconds),
+    ...columns.map((column) => column[index]),
   ]);
-  return lines("time,equity,drawdown,cash,exposure,hold,position_count", rows);
+  return csvOf(["time", "equity", "drawdown", "cash", "exposure", "hold", "position_count"], rows);
 }
+
+const CRYPTO = [
+  ...["symbol", "contribution", "turnover", "trade_count", "open_trade_count"],
+  ...["skipped_no_equity", "skipped_no_place", "skipped_undefined_size", "skipped_no_cash"],
+];
 
 function cryptosCsv({ cryptos }: PortfolioResult): string {
   const rows = cryptos.map(({ symbol, contribution, turnover, tradeCount, openTradeCount, skipped }) => [
@@ -94,10 +74,7 @@ function cryptosCsv({ cryptos }: PortfolioResult): string {
     skipped?.undefinedSize ?? 0,
     skipped?.noCash ?? 0,
   ]);
-  const heading =
-    "symbol,contribution,turnover,trade_count,open_trade_count," +
-    "skipped_no_equity,skipped_no_place,skipped_undefined_size,skipped_no_cash";
-  return lines(heading, rows);
+  return csvOf(CRYPTO, rows);
 }
 
 /** Save everything that came, in the JSON of the API. */

@@ -13,7 +13,7 @@ import type { Problems } from "../../execution";
 import { specOf } from "../../spec";
 import { strategies } from "../../state/lists";
 import { parsedRank, parseRankSoon } from "./rank";
-import { ownProblems } from "./request";
+import { ownProblems, usualSize } from "./request";
 import { strategyProblems } from "./strategies";
 import { StrategyList } from "./strategy_list";
 
@@ -41,8 +41,9 @@ export function PortfolioForm(props: FormProps) {
 }
 
 /** How the account is divided among the cryptos. */
-function AccountFields({ form: { query, field }, refused }: { form: Form; refused: Problems }) {
+function AccountFields({ form: { query, field, change }, refused }: { form: Form; refused: Problems }) {
   const text = query.rank ?? "";
+  const usual = usualSize(query);
   const { interval } = query;
   useEffect(() => parseRankSoon(text, interval), [text, interval]);
   const parsed = parsedRank.value;
@@ -71,8 +72,9 @@ function AccountFields({ form: { query, field }, refused }: { form: Form; refuse
           {...field("sizing")}
           label="Size of a position"
           help="An equal share of the equity for each place, or the size that Execution names."
+          value={query.sizing ?? usual}
+          onChange={(chosen) => change({ sizing: chosen === usual ? undefined : chosen })}
           choices={[
-            { value: "", label: "As usual" },
             { value: "equal", label: "Equal share" },
             { value: "execution", label: "As in Execution" },
           ]}

@@ -182,14 +182,18 @@ function weightQuery({ strategies }: PortfolioSpec): Query {
   );
 }
 
-async function ownQuery(spec: PortfolioSpec, { size, size_by }: Query, cryptos: number): Promise<Query> {
+/** The size that a query means which names none: an equal share, unless the execution has a size. */
+export function usualSize({ size, size_by }: Query): string {
+  return size === undefined && size_by === undefined ? "equal" : "execution";
+}
+
+async function ownQuery(spec: PortfolioSpec, query: Query, cryptos: number): Promise<Query> {
   const { maxPositions, rank, rebalancing, benchmark } = spec;
-  const usualSize = size === undefined && size_by === undefined ? "equal" : "execution";
   const sizing = Object.keys(SIZES).find((name) => SIZES[name] === spec.size);
   return {
     ...(maxPositions !== Math.min(USUAL_POSITIONS, cryptos) && { positions: String(maxPositions) }),
     ...(rank && { rank: await rankText(rank) }),
-    ...(sizing !== usualSize && { sizing }),
+    ...(sizing !== usualSize(query) && { sizing }),
     ...(rebalancing && { rebalance: String(rebalancing.every) }),
     ...(rebalancing?.threshold && { threshold: share(rebalancing.threshold) }),
     ...(benchmark !== "" && benchmark !== USUAL_BENCHMARK && { benchmark }),
