@@ -169,7 +169,7 @@ async def expect_two(tab: Tab) -> None:
 def as_written(row: dict[str, object]) -> dict[str, object]:
     """Return a row of a frame with times as text, and without what is undefined."""
     return {
-        name: f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "strftime") else value
+        name: f"{value:%Y-%m-%d %H:%M:%SZ}" if hasattr(value, "strftime") else value
         for name, value in row.items()
         if value not in {None, ""} and not (isinstance(value, float) and math.isnan(value))
     }
