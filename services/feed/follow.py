@@ -17,7 +17,7 @@ from backcast_engine.errors import BackcastError, InvalidInput
 from backcast_engine.interval import Interval
 from services.feed.client import Client
 from services.feed.clock import Clock
-from services.feed.errors import Banned, Conflicting, Unanswered
+from services.feed.errors import Banned, Conflicting, Unanswered, Unwritten
 from services.feed.exchanges.exchange import Market
 from services.feed.feed_round import FeedState, Round, Turn
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
@@ -274,7 +274,7 @@ class Follower:
         work.inserted += report.inserted
         work.corrected += report.corrected
         # What has stopped may be unknown by now.
-        is_failure = isinstance(error, Unanswered) or not has_stopped
+        is_failure = isinstance(error, Unanswered | Unwritten) or not has_stopped
         if isinstance(error, Conflicting):
             work.left_out[symbol] = str(error)
         elif error and is_failure:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
 # How long a page may take: a service that hangs counts as away.
-_PAGE_S = 30.0
+PAGE_S = 30.0
 
 
 async def stored_cryptos(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
@@ -17,7 +17,7 @@ async def stored_cryptos(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto
     found: dict[str, Crypto] = {}
     request = pb.ListCryptosRequest()
     while True:
-        page = await stub.ListCryptos(request, timeout=_PAGE_S)
+        page = await stub.ListCryptos(request, timeout=PAGE_S)
         found |= {crypto.symbol: crypto for crypto in page.cryptos}
         if not page.next_page_token:
             return found

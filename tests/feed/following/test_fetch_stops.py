@@ -1,8 +1,6 @@
 """What a fetch needs, or what does it, stops in the middle: the fetch goes on, and ends right."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event
 
@@ -14,6 +12,7 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.rpc.channel import open_channel
 from tests.feed.feed_process import FeedProcess
 from tests.feed.fetching import Store
+from tests.feed.following.broken_writes import broken_writes
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import FollowedExchange
 from tests.feed.following.fetches import create, ended, fetcher, found, is_there
@@ -148,9 +147,25 @@ async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: 
         assert await exchange.is_stored(store, symbol, 0, 100)
 
 
+async def test_a_crypto_that_the_database_never_writes_in_time_fails_alone(data: DataService) -> None:
+    exchange = FollowedExchange("AAA", "BBB", "CCC")
+    failing = exchange.symbols[1]
+    async with broken_writes(data, failing, "query_canceled"):
+        with serving(exchange.stand_in):
+            async with fetcher(data, exchange):
+                fetch = await ended(data, await create(data, quote=exchange.quote))
+    assert (fetch.state, fetch.error, fetch.progress.done_count) == (FetchState.FETCH_STATE_FAILED, "", 3)
+    assert [(each.symbol, each.reason) for each in fetch.progress.failures] == [
+        (failing, "its candles were not written in 120 s: the database took too long")
+    ]
+    store = Store(MarketDataServiceStub(data.channel), "binance")
+    for symbol in (exchange.symbols[0], exchange.symbols[2]):
+        assert await exchange.is_stored(store, symbol, 0, 100)
+
+
 async def test_a_crypto_that_cannot_be_written_at_the_moment_is_waited_for(data: DataService) -> None:
     exchange = FollowedExchange("AAA", "BBB", "CCC")
-    # More often than one fetch of it tries.
+    # More often than the data service is tried before it is asked whether it is there.
     async with broken_writes(data, exchange.symbols[1], "query_canceled", times=150):
         with serving(exchange.stand_in):
             async with fetcher(data, exchange):
@@ -161,28 +176,3 @@ async def test_a_crypto_that_cannot_be_written_at_the_moment_is_waited_for(data:
     store = Store(MarketDataServiceStub(data.channel), "binance")
     for symbol in exchange.symbols:
         assert await exchange.is_stored(store, symbol, 0, 100)
-
-
-@asynccontextmanager
-async def broken_writes(
-    data: DataService, symbol: str, condition: str, times: int = 10**6
-) -> AsyncIterator[None]:
-    """Have writes of a new crypto fail in the database, with a condition of PostgreSQL's, so many times."""
-    await data.execute(
-        f"""
-        CREATE SEQUENCE attempts;
-        CREATE FUNCTION break_write() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF nextval('attempts') <= {times} THEN
-                RAISE {condition} USING MESSAGE = 'broken';
-            END IF;
-            RETURN NEW;
-        END $$;
-        CREATE TRIGGER broken BEFORE INSERT ON cryptos FOR EACH ROW
-        WHEN (NEW.symbol = '{symbol}') EXECUTE FUNCTION break_write();
-        """
-    )
-    try:
-        yield
-    finally:
-        await data.execute("DROP FUNCTION break_write CASCADE; DROP SEQUENCE attempts")
