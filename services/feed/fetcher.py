@@ -5,7 +5,7 @@ asked for again, and of the others only the hours that were not asked for.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from contextlib import aclosing, suppress
 
 import structlog
@@ -15,6 +15,7 @@ from services.domain.errors import Unavailable
 from services.feed.client import Client
 from services.feed.fetch import fetch_all
 from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
+from services.feed.last_call import last_call
 from services.feed.markets import with_quote, with_symbols
 from services.feed.spans import Span
 from services.feed.writing import reason_against, spans_asked
@@ -23,8 +24,6 @@ _log = structlog.get_logger()
 
 # How often it is asked for a fetch, and how often progress is recorded.
 _EVERY_S = 2.0
-# How long a process that stops waits for the data service: what starts it kills it after ten seconds.
-_STOP_S = 3.0
 
 
 class Fetcher:
@@ -59,7 +58,7 @@ class Fetcher:
                     _log.warning("fetches wait", reason=str(error))
                 await asyncio.sleep(self._every_s)
         finally:
-            await _at_the_end(self._queue.release())
+            await last_call(self._queue.release())
 
     async def _do(self, order: FetchOrder, doing: Doing) -> None:
         """Do a fetch up to its end, or until it is not this process's any more.
@@ -77,7 +76,7 @@ class Fetcher:
             error = fetching.result()
         except asyncio.CancelledError:
             await _ended(fetching)
-            await _at_the_end(self._queue.record(order, doing))
+            await last_call(self._queue.record(order, doing))
             raise
         finally:
             await _ended(fetching)
@@ -138,10 +137,3 @@ async def _ended(fetching: "asyncio.Task[str]") -> None:
     """Cancel a fetch, and wait for its end."""
     fetching.cancel()
     await asyncio.wait({fetching})
-
-
-async def _at_the_end(call: Coroutine[None, None, object]) -> None:
-    """Call the data service once more; without it, what this process has is taken up when its lease ends."""
-    with suppress(BackcastError, TimeoutError):
-        async with asyncio.timeout(_STOP_S):
-            await call
