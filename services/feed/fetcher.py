@@ -5,18 +5,18 @@ asked for again, and of the others only the hours that were not asked for.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import structlog
 
-from backcast_engine.errors import BackcastError, InvalidInput
+from backcast_engine.errors import BackcastError
 from services.domain.errors import Unavailable
 from services.feed.client import Client
 from services.feed.fetch import fetch_all
 from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
 from services.feed.last_call import last_call
-from services.feed.markets import with_quote, with_symbols
+from services.feed.markets import with_quote, with_symbols, without_unstorable
 from services.feed.spans import Span
 from services.feed.writing import reason_against, spans_asked
 
@@ -66,20 +66,18 @@ class Fetcher:
         Raises Unavailable if the data service is away: the fetch goes on when it is back.
         """
         _log.info("fetch", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols))
-        fetching = asyncio.create_task(self._fetch(order, doing))
         try:
-            while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
-                with suppress(Unavailable):
-                    if not await self._queue.record(order, doing):
-                        _log.info("fetch ended by others", fetch=order.fetch_id)
-                        return
-            error = fetching.result()
+            async with _running(self._fetch(order, doing)) as fetching:
+                while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
+                    with suppress(Unavailable):
+                        if not await self._queue.record(order, doing):
+                            _log.info("fetch ended by others", fetch=order.fetch_id)
+                            return
+                error = fetching.result()
         except asyncio.CancelledError:
-            await _ended(fetching)
+            # What was done since the last record.
             await last_call(self._queue.record(order, doing))
             raise
-        finally:
-            await _ended(fetching)
         await self._queue.record(order, doing, is_finished=True, error=error)
         log = _log.warning if error or doing.failed_count else _log.info
         log(
@@ -95,23 +93,22 @@ class Fetcher:
     async def _fetch(self, order: FetchOrder, doing: Doing) -> str:
         """Fetch what is not done; return why it failed as a whole, empty if it did not."""
         try:
-            await self._fetch_rest(order, doing)
-        except InvalidInput as error:
-            return str(error)
+            return await self._fetch_rest(order, doing)
         except BackcastError as error:
             # Not those of the exchange, which are classes of their own.
             if type(error) is Unavailable:
                 raise
             return str(error)
-        return ""
 
-    async def _fetch_rest(self, order: FetchOrder, doing: Doing) -> None:
+    async def _fetch_rest(self, order: FetchOrder, doing: Doing) -> str:
+        """Fetch what is not done; return what cannot be stored, empty if all can."""
         client = self._client_of(order.exchange)
         name, listed = client.exchange.name, await client.markets()
         if order.quote:
             markets = with_quote(client.exchange, listed, order.quote, order.with_delisted)
         else:
             markets = with_symbols(client.exchange, listed, order.symbols)
+        markets, unstorable = without_unstorable(client.exchange, markets)
         stored = await self._queue.cryptos()
         span = Span(order.start_s, int(client.now_s()) if order.end_s is None else order.end_s)
         doing.crypto_count = len(markets)
@@ -131,9 +128,15 @@ class Fetcher:
         async with aclosing(reports):
             async for report in reports:
                 doing.done(report)
+        return "; ".join(unstorable.values())
 
 
-async def _ended(fetching: "asyncio.Task[str]") -> None:
-    """Cancel a fetch, and wait for its end."""
-    fetching.cancel()
-    await asyncio.wait({fetching})
+@asynccontextmanager
+async def _running(fetch: Coroutine[None, None, str]) -> "AsyncGenerator[asyncio.Task[str]]":
+    """Run a fetch as a task, which has ended when the context has."""
+    fetching = asyncio.create_task(fetch)
+    try:
+        yield fetching
+    finally:
+        fetching.cancel()
+        await asyncio.wait({fetching})

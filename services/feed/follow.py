@@ -22,7 +22,7 @@ from services.feed.exchanges.exchange import Market
 from services.feed.feed_round import FeedState, Round, Turn
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
 from services.feed.last_call import last_call
-from services.feed.markets import with_quote
+from services.feed.markets import with_quote, without_unstorable
 from services.feed.metrics import CANDLES, CRYPTOS, FAILURES, watch_feed
 from services.feed.spans import Span
 from services.feed.writing import spans_asked
@@ -196,18 +196,18 @@ class Follower:
         """Ask for the candles of the cryptos that are left, and write them."""
         await self._list()
         stored = await self._store.cryptos()
-        traded = {
-            market.symbol: market
-            for market in self._markets.values()
-            if market.is_traded and market.quote == self._quote
-        }
+        all_traded = [
+            market for market in self._markets.values() if market.is_traded and market.quote == self._quote
+        ]
+        storable, unstorable = without_unstorable(self._client.exchange, all_traded)
+        traded = {market.symbol: market for market in storable}
         outcome.ended = feed.ended.difference(traded)
         stopped = self._stopped(stored, traded, outcome)
         if work.left is None:
             work.is_recheck = (
                 feed.rechecked_s is None or outcome.hour_s - feed.rechecked_s >= _RECHECK_EVERY_S
             )
-            work.left_out = {
+            work.left_out = unstorable | {
                 symbol: reason
                 for symbol in traded
                 if symbol in stored and (reason := self._reason_against(stored[symbol]))

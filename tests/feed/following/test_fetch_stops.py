@@ -1,10 +1,14 @@
 """What a fetch needs, or what does it, stops in the middle: the fetch goes on, and ends right."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
 import pytest
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
 from structlog.testing import capture_logs
 
 from backcast.marketdata.v1.fetch_pb2 import FetchState
@@ -19,6 +23,7 @@ from tests.feed.following.fetches import create, ended, fetcher, found, is_there
 from tests.feed.stand_in import serving
 from tests.feed.stopped_services import stopped_services
 from tests.folders import new_folder
+from tests.paused_processes import paused
 from tests.waiting import LIMIT_S, until
 
 # More than are asked for at once.
@@ -123,6 +128,56 @@ async def test_a_fetch_goes_on_after_an_outage_of_the_database(short_folder: Pat
         store = Store(MarketDataServiceStub(channel), "binance")
         for symbol in exchange.symbols:
             assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+async def test_a_fetch_ends_right_after_a_pause_of_the_database(short_folder: Path, is_long: bool) -> None:
+    """A long pause is longer than a write is tried: the fetch says what it waits for."""
+    exchange = FollowedExchange(*BASES)
+    waiting: list[str] = []
+    async with (
+        stopped_services(new_folder(short_folder, "paused")) as services,
+        open_channel(services.address) as channel,
+    ):
+        data = DataService(channel, services.address, services.server.url)
+        with (
+            ExitStack() as pause,
+            serving(exchange.stand_in),
+            capture_logs() as records,
+            stamina.set_testing(True, attempts=1 if is_long else 100, cap=True),
+            retries_noted(waiting),
+        ):
+            exchange.stand_in.on_request = lambda number: (
+                pause.enter_context(paused(services.server.process.pid)) if number == 11 else None
+            )
+            async with fetcher(data, exchange):
+                fetch_id = await create(data, quote=exchange.quote)
+
+                def is_waited_for() -> bool:
+                    told = any(each["event"] == "fetches wait" for each in records)
+                    return told if is_long else bool(waiting)
+
+                await until(is_waited_for, 3 * LIMIT_S)
+                pause.close()
+                fetch = await ended(data, fetch_id)
+        waiting += [str(each["reason"]) for each in records if each["event"] == "fetches wait"]
+        assert waiting
+        assert all(each.startswith(("the database ", "the data service did not answer")) for each in waiting)
+        assert (fetch.state, fetch.error) == (FetchState.FETCH_STATE_SUCCEEDED, "")
+        assert (fetch.progress.done_count, fetch.progress.failed_count) == (20, 0)
+        store = Store(MarketDataServiceStub(channel), "binance")
+        for symbol in exchange.symbols:
+            assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+@contextmanager
+def retries_noted(reasons: list[str]) -> Iterator[None]:
+    """Note why something was tried again."""
+    set_on_retry_hooks([lambda details: reasons.append(str(details.caused_by))])
+    try:
+        yield
+    finally:
+        set_on_retry_hooks(None)
 
 
 async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: DataService) -> None:

@@ -102,6 +102,20 @@ async def test_a_crypto_that_the_database_does_not_write_fails_until_it_does(
         assert await exchange.is_stored(store, symbol, 0, 100)
 
 
+async def test_pairs_whose_symbols_are_none_are_left_out(data: DataService, store: Store) -> None:
+    exchange = FollowedExchange("AAA", "bbb", "C\0C")
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel) as rounds:
+            outcome = await anext(rounds)
+    assert (outcome.asked_count, outcome.inserted, outcome.failed, outcome.is_done) == (1, 100, {}, True)
+    feed = await data.feed(exchange.quote)
+    assert feed.left_out_count == 2
+    assert feed.failure == "left out: " + "; ".join(
+        f"{symbol!r} of Binance is not a symbol that Backcast knows" for symbol in exchange.symbols[:0:-1]
+    )
+    assert await exchange.is_stored(store, exchange.symbols[0], 0, 100)
+
+
 class HiddenFromCandles(dict[str, Served]):
     """Markets of which one is in the list, and unknown where candles are asked for."""
 
