@@ -53,8 +53,8 @@ def fetch(exchange: str, options: FetchOptions, address: str) -> bool:
     if options.delisted and options.quote is None:
         raise InvalidInput.of("--delisted", "is for --quote: --symbols are fetched whether traded or not")
     span = _span(options.since, options.until, int(time.time()))
-    symbols = [] if options.symbols is None else _symbols(options.symbols)
     try:
+        symbols = [] if options.symbols is None else _symbols(options.symbols)
         return asyncio.run(_fetch(exchange, symbols, options, span, address))
     except InvalidInput as error:
         raise InvalidInput(*map(_of_option, error.violations)) from None
@@ -70,12 +70,13 @@ def _span(since: str, until: str | None, now_s: int) -> Span:
 def _symbols(text: str) -> list[str]:
     """Return the spot symbols of a list; raise InvalidInput before the exchange is asked for anything."""
     violations = Violations()
+    texts = [each for each in text.split(",") if each.strip()]
     symbols = [
-        violations.read("", spot_symbol, each, "--symbols") for each in text.split(",") if each.strip()
+        violations.read("", spot_symbol, each, f"symbols[{index}]") for index, each in enumerate(texts)
     ]
     violations.raise_if_any()
     if not symbols:
-        raise InvalidInput.of("--symbols", "a symbol is needed")
+        raise InvalidInput.of("symbols", "a symbol is needed")
     return symbols
 
 
