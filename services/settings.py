@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     )
     feed_quote: str = Field("USDT", description="The quote currency of the pairs that it follows.")
     feed_url: str | None = Field(
-        None, description="Address of a server that answers it as the exchange does, such as a mirror."
+        None, description="URL of another server with the exchange's API, such as a mirror."
     )
     redis_url: str | None = Field(
         None, description="Redis or Valkey: redis://…; `backcast up` embeds Valkey if not set."

@@ -1,4 +1,4 @@
-"""What an error tells programs: its code, and the google.rpc.ErrorInfo beside it."""
+"""What programs read from an error: its code, and the google.rpc.ErrorInfo beside it."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class ErrorOfPrograms(NamedTuple):
 
 
 def error_info(failed: Status | grpc.RpcError) -> ErrorOfPrograms:
-    """Return what a status, or the status that a call ended with, tells programs; it has one ErrorInfo."""
+    """Return what programs read from a status, or from a call's last status; it has one ErrorInfo."""
     status = failed if isinstance(failed, Status) else rpc_status.from_call(failed)
     assert status, f"gRPC's own: {failed}"
     (detail,) = (each for each in status.details if each.Is(ErrorInfo.DESCRIPTOR))

@@ -11,7 +11,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 PAGE = (PROJECT / "docs" / "architecture.md").read_text()
 
-# A file below services/ or of the engine; beside it in the drawing, or after it in brackets, what it defines.
+# A file below services/ or engine/, and a name that it defines: in the drawing, and in brackets in the text.
 DRAWN = re.findall(r"(?<![\w/])((?:\w+/)+\w+)\.py {2,}([A-Za-z_]\w*(?:\.\w+)?)(?=\s)", PAGE)
 WRITTEN = [
     (file, name)
@@ -22,10 +22,9 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("file", "name"), [*DRAWN, *WRITTEN])
 def test_a_name_of_the_page_is_in_its_file(file: str, name: str) -> None:
-    module = file.replace("/", ".")
-    found: object = import_module(
-        f"backcast_{module}" if module.startswith("engine.") else f"services.{module}"
-    )
+    in_engine = file.removeprefix("engine/src/")
+    module = in_engine if in_engine != file else f"services/{file}"
+    found: object = import_module(module.replace("/", "."))
     for part in name.split("."):
         found = getattr(found, part)
 

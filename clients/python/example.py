@@ -17,11 +17,11 @@ def run(symbols: list[str]) -> None:
         run = client.run(backcast.Rsi(period=7), symbols=symbols, start="2024-01-01", fee="0.1%")
         for result in run:
             print(result.symbol, result.metrics.total_return, f"{run.progress.done} of {run.progress.total}")
-        print(run.metrics())  # a row a crypto
-        print(run.trades())  # a row a trade
-        print(run.equity())  # a row a candle
+        print(run.metrics())  # one row per crypto
+        print(run.trades())  # one row per trade
+        print(run.equity())  # one row per candle
         print(run.summary())  # mean, median and quantiles over the cryptos
-        print(run.failures())  # a row a crypto without a result: why
+        print(run.failures())  # one row per crypto without a result: why
         print(client.candles(symbols[0], "1d"))
     # docs: end
 
@@ -35,7 +35,7 @@ def sweep(symbols: list[str]) -> None:
         )
         for progress in sweep:
             print(f"{progress.done} of {progress.total}")
-        print(sweep.table())  # a row a combination
+        print(sweep.table())  # one row per combination
         print(sweep.best())  # the best trials
     # docs: end
 
@@ -54,7 +54,7 @@ def portfolio(symbols: list[str]) -> None:
         )
         print(portfolio.metrics, portfolio.hold)  # the account, and holding all cryptos
         print(portfolio.account())  # the same as a frame, with the benchmark where there is one
-        print(portfolio.cryptos())  # a row a crypto: its contribution, and why entries were skipped
+        print(portfolio.cryptos())  # one row per crypto: its contribution, and why entries were skipped
         print(portfolio.equity())  # equity, cash, exposure and positions at each close
     # docs: end
 

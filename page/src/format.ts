@@ -33,7 +33,7 @@ export function percent(value: number | undefined, digits = 1): string {
   return `${tidy(grouped((100 * value).toFixed(digits)))} %`;
 }
 
-/** +12.3 % of the fraction 0.123: a gain or a loss, whose sign tells it without a colour. */
+/** +12.3 % of the fraction 0.123: a gain or a loss, whose sign shows which without a colour. */
 export function signedPercent(value: number | undefined, digits = 1): string {
   if (isAbsent(value)) return ABSENT;
   const text = percent(value, digits);

@@ -17,7 +17,7 @@ import { BREAKS, DIRECTIONS, FILLS, type Problems } from "./execution";
 import { secondsOf, time } from "./format";
 import { defaultOf, intervalOf, parameterWords, specOf, strategyName, symbolsOf } from "./spec";
 import { cryptos, strategies } from "./state/lists";
-import { type ParsedRules, parse } from "./state/rules";
+import { type ParsedRules, parserOf } from "./state/rules";
 
 export interface Asked {
   readonly spec: BacktestSpec;
@@ -25,11 +25,14 @@ export interface Asked {
   readonly problems: Problems;
 }
 
-/** Return the request of a query; wait for what is not there yet: the list of strategies and the parsed rules. */
-export async function requestOf(query: Query): Promise<Asked> {
+/**
+ * Return the request of a query; wait for what is not there yet: the list of strategies and the rules, which `parser`
+ * parses.
+ */
+export async function requestOf(query: Query, parser = parserOf(0)): Promise<Asked> {
   const rules =
     strategyName(query) === "rules"
-      ? await parse(query.entry ?? "", query.exit ?? "", query.interval)
+      ? await parser.parse(query.entry ?? "", query.exit ?? "", query.interval)
       : undefined;
   const { spec, problems } = specOf(query, await strategies.wanted(), rules?.rules);
   const request = create(RunBacktestsRequestSchema, {
@@ -57,14 +60,23 @@ export async function queryOfRun({ request, leftOut }: RunStarted): Promise<Quer
   if (spec === undefined) throw new Error("the run has no backtest");
   const described = await strategies.wanted();
   const all = (await cryptos.wanted()).length;
-  const { strategy } = spec;
-  const { description } =
-    strategy?.kind.case === "rules" ? await backtests.describeStrategy({ strategy }) : {};
-  const texts = { entry: description?.entry ?? "", exit: description?.exit ?? "" };
+  const texts = await textsOf(spec.strategy);
   return {
     ...queryOf(spec, described, texts),
     symbols: symbols.length + leftOut.length === all ? undefined : symbols.join(","),
   };
+}
+
+/** Return the query of a strategy. */
+export async function queryOfStrategy(strategy: Strategy): Promise<Query> {
+  return strategyQuery(strategy, await strategies.wanted(), await textsOf(strategy));
+}
+
+/** Ask for the texts of a strategy's rules, if it has some. */
+async function textsOf(strategy: Strategy | undefined): Promise<{ entry: string; exit: string }> {
+  const { description } =
+    strategy?.kind.case === "rules" ? await backtests.describeStrategy({ strategy }) : {};
+  return { entry: description?.entry ?? "", exit: description?.exit ?? "" };
 }
 
 /**
@@ -191,6 +203,6 @@ function distanceText({ kind }: Distance): string {
 }
 
 /** A fraction as it is typed: 0.1%. */
-function share(value: number): string {
+export function share(value: number): string {
   return `${Number((100 * value).toPrecision(15))}%`;
 }

@@ -39,7 +39,7 @@ def run(
     output: OutputOptions,
     detail: Annotated[Detail, typer.Option(help="What each result contains.")] = Detail.METRICS,
     curve_points: Annotated[
-        int, typer.Option(help="With --detail equity: the most points of each curve; 0 for all.")
+        int, typer.Option(help="With --detail equity: maximum number of points per curve; 0 for all.")
     ] = 0,
     format_: Annotated[
         Format, typer.Option("--format", help="Print a table, or each event as a line of JSON.")
@@ -47,7 +47,7 @@ def run(
 ) -> None:
     """Backtest a strategy. The exit status is 0 only if every crypto succeeds.
 
-    In a run of all cryptos, those with too few candles do not count.
+    In a run of all cryptos, those with too few candles are not failures.
     """
     from services.cli.commands import run as run_command
     from services.cli.options.requests import run_request
@@ -74,7 +74,7 @@ def compare(
     execution: ExecutionOptions,
     output: OutputOptions,
     detail: Annotated[
-        Detail, typer.Option(help="What a folder of --output gets besides the metrics.")
+        Detail, typer.Option(help="What --output writes to a folder besides the metrics.")
     ] = Detail.METRICS,
     cache: CacheOption = Cache.DEFAULT,
     columns: Annotated[
@@ -86,11 +86,11 @@ def compare(
 ) -> None:
     """Backtest several strategies on the same cryptos and window, and compare them with the first one.
 
-    Options outside the quotes are for all strategies.
-    Options of one strategy, those of `backcast run`, stand within its quotes.
+    Options outside the quotes apply to all strategies. Options within a
+    strategy's quotes apply to it alone, and are those of `backcast run`.
 
     The exit status is 0 only if every crypto succeeds with every strategy.
-    In a comparison of all cryptos, those with too few candles do not count.
+    In a comparison of all cryptos, those with too few candles are not failures.
     """
     from services.cli.commands import compare as compare_command
     from services.cli.options.compared import compared_requests
@@ -108,7 +108,7 @@ def verify(
     strategy: StrategyOptions,
     candles: CandleOptions,
     execution: ExecutionOptions,
-    cuts: Annotated[int, typer.Option(help="Number of shorter histories.", min=1, max=1000)] = 8,
+    cuts: Annotated[int, typer.Option(help="Number of shorter histories to compare.", min=1, max=1000)] = 8,
 ) -> None:
     """Check a run for look-ahead: repeat it on shorter histories and compare the results."""
     from services.cli.commands import verify as verify_command
@@ -138,11 +138,10 @@ def sweep(
 ) -> None:
     """Backtest every combination of parameters. The exit status is 0 only if every backtest succeeds.
 
-    Of the other options, these can have several values too, such as
-    --stop-loss 1%..5%:1%,none: interval, stops, size, direction, fill, fee,
-    slippage, borrow rate, funding rate and ATR period.
+    Interval, stops, size, direction, fill, fee, slippage, borrow rate, funding
+    rate and ATR period can have several values too: --stop-loss 1%..5%:1%,none.
 
-    In a sweep of all cryptos, those with too few candles do not count.
+    In a sweep of all cryptos, those with too few candles are not failures.
     """
     from services.cli.commands import sweep as sweep_command
     from services.settings import load_settings
@@ -164,13 +163,13 @@ def portfolio(
     output: OutputOptions,
     detail: Annotated[Detail, typer.Option(help="What the result contains.")] = Detail.METRICS,
     curve_points: Annotated[
-        int, typer.Option(help="With --detail equity: the most points of the curve; 0 for all.")
+        int, typer.Option(help="With --detail equity: maximum number of points of the curve; 0 for all.")
     ] = 0,
     format_: Annotated[
         Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Trade many cryptos with one account."""
+    """Backtest one account that trades many cryptos."""
     from services.cli.commands import portfolio as portfolio_command
     from services.cli.options.portfolio import portfolio_request
     from services.settings import load_settings
@@ -196,7 +195,7 @@ def sweep_portfolio(
         Format, typer.Option("--format", help="Print tables, or each event as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Trade every combination of values with one account, and rank the accounts.
+    """Backtest one account with every combination of values, and rank the accounts.
 
     Stops, size, direction, fill, fee, slippage, borrow rate, funding rate and ATR period can have several
     values too: --stop-loss 1%..5%:1%,none. The exit status is 0 only if every portfolio succeeds.
@@ -213,7 +212,8 @@ def sweep_portfolio(
 @app.command()
 def rules(
     strategy: Annotated[
-        str | None, typer.Argument(help="A strategy; without one, the language of rules is shown.")
+        str | None,
+        typer.Argument(help="Name of a strategy; without one, the language of rules is explained."),
     ] = None,
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
@@ -248,7 +248,7 @@ def runs() -> None:
 
 @app.command()
 def watch(
-    run_id: Annotated[str, typer.Argument(help="A run; `backcast runs` lists them.")],
+    run_id: Annotated[str, typer.Argument(help="Id of a run; `backcast runs` lists them.")],
     after: Annotated[int, typer.Option(help="Resume after the event with this number.")] = 0,
     format_: Annotated[
         Format, typer.Option("--format", help="Print a table, or each event as a line of JSON.")
@@ -263,7 +263,7 @@ def watch(
 
 
 @app.command()
-def cancel(run_id: Annotated[str, typer.Argument(help="A run; `backcast runs` lists them.")]) -> None:
+def cancel(run_id: Annotated[str, typer.Argument(help="Id of a run; `backcast runs` lists them.")]) -> None:
     """Cancel a run or a sweep, for all clients that watch it."""
     from services.cli.commands.runs import cancel_run
     from services.settings import load_settings

@@ -16,14 +16,19 @@ app = typer.Typer()
 @app.command("import")
 def import_(
     paths: Annotated[
-        list[Path], typer.Argument(help="Files and folders, also .gz and .zip.", metavar="PATH")
+        list[Path],
+        typer.Argument(
+            help="Files and folders of candles; files can be compressed as .gz or .zip.", metavar="PATH"
+        ),
     ],
     symbol: Annotated[
         str | None,
-        typer.Option(help="The crypto, whatever the files say: BTCUSDT, BTCUSDT.P, BTCUSDT_240329."),
+        typer.Option(
+            help="Symbol of the crypto, which overrides the files': BTCUSDT, BTCUSDT.P, BTCUSDT_240329."
+        ),
     ] = None,
     interval: Annotated[
-        str | None, typer.Option(help="The length of the candles, whatever the files say: 1m to 1h.")
+        str | None, typer.Option(help="Length of the candles, which overrides the files': 1m to 1h.")
     ] = None,
     on_conflict: Annotated[
         ConflictRule,
@@ -59,27 +64,30 @@ def fetch(
         str | None, typer.Option(help="Spot pairs, separated by commas: BTC/USDT,ETH/USDT.")
     ] = None,
     quote: Annotated[
-        str | None, typer.Option(help="Instead: all pairs of this quote currency: USDT.")
+        str | None, typer.Option(help="All pairs of this quote currency, instead of --symbols: USDT.")
     ] = None,
     delisted: Annotated[
         bool, typer.Option("--delisted", help="With --quote: also pairs that are no longer traded.")
     ] = False,
     until: Annotated[
-        str | None, typer.Option(help="End, UTC, exclusive; by default the newest closed hour.")
+        str | None,
+        typer.Option(
+            help="End of the candles, UTC, exclusive; by default the end of the newest closed hour."
+        ),
     ] = None,
     again: Annotated[
         bool,
         typer.Option(
-            "--again", help="Also ask for hours that were asked for before, and replace stored candles."
+            "--again", help="Also fetch hours that were fetched before, and replace their stored candles."
         ),
     ] = False,
     url: Annotated[
-        str | None, typer.Option(help="Address of a server that answers as the exchange does.")
+        str | None, typer.Option(help="URL of another server with the exchange's API, such as a proxy.")
     ] = None,
 ) -> None:
     """Fetch hourly candles from an exchange. The exit status is 0 only if every crypto succeeds.
 
-    A fetch that was interrupted goes on where it was.
+    An interrupted fetch continues where it stopped when the command is run again.
     """
     from services.cli.commands.fetch import FetchOptions
     from services.cli.commands.fetch import fetch as fetch_candles
@@ -95,10 +103,10 @@ def follow(
     exchange: Annotated[str, typer.Argument(help="binance, okx, bybit, coinbase or kraken.")],
     quote: Annotated[str, typer.Option(help="All pairs of this quote currency.")] = "USDT",
     url: Annotated[
-        str | None, typer.Option(help="Address of a server that answers as the exchange does.")
+        str | None, typer.Option(help="URL of another server with the exchange's API, such as a proxy.")
     ] = None,
 ) -> None:
-    """Fetch the newest candles of an exchange every hour, and what it corrects, until Ctrl-C."""
+    """Fetch the newest and the corrected candles of an exchange every hour, until Ctrl-C."""
     from services.cli.commands.follow import follow as follow_exchange
     from services.settings import load_settings
 
@@ -107,7 +115,7 @@ def follow(
 
 @app.command()
 def feeds() -> None:
-    """List what is followed: the newest hour, its age, corrections and failures of each feed."""
+    """List the feeds that follow an exchange: newest hour, its age, corrections and failures."""
     from services.cli.commands.feeds import list_feeds
     from services.settings import load_settings
 
@@ -125,7 +133,7 @@ def cryptos() -> None:
 
 @app.command()
 def sample() -> None:
-    """Import a made-up market for trying things: 211 cryptos, one year of hourly candles."""
+    """Import a made-up market to try Backcast with: 211 cryptos, one year of hourly candles."""
     from services.cli.commands.sample import sample as write_sample
     from services.settings import load_settings
 

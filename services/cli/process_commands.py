@@ -24,7 +24,7 @@ class Service(StrEnum):
 
 @app.command()
 def demo() -> None:
-    """Show what Backcast does, on a made-up market; leaves nothing behind."""
+    """Demonstrate Backcast on a made-up market; leaves nothing behind."""
     from services.cli.commands.demo import demo as run_demo
 
     run_demo()
@@ -33,7 +33,7 @@ def demo() -> None:
 @app.command()
 def up(
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the data and logs; it survives a restart.")
+        Path | None, typer.Option(help="Folder for data and logs, which survive a restart.")
     ] = None,
     follow: Annotated[
         str | None,
@@ -51,7 +51,7 @@ def up(
 
 
 @app.command()
-def serve(service: Annotated[Service, typer.Argument(help="The service to run.")]) -> None:
+def serve(service: Annotated[Service, typer.Argument(help="Service to run.")]) -> None:
     """Run one service, configured by environment variables (BACKCAST_…), until SIGINT or SIGTERM."""
     import asyncio
 
@@ -78,7 +78,9 @@ def serve(service: Annotated[Service, typer.Argument(help="The service to run.")
 
 
 @app.command()
-def health(address: Annotated[str, typer.Argument(help="host:port of a service without TLS.")]) -> None:
+def health(
+    address: Annotated[str, typer.Argument(help="Address of a service without TLS: host:port.")],
+) -> None:
     """Exit with status 0 if the service at ADDRESS is ready; for health checks of containers."""
     import asyncio
 
@@ -96,7 +98,7 @@ def token(
         str, typer.Option(help="One or more of run, import and admin, separated by commas.")
     ] = "run",
 ) -> None:
-    """Make a token for a client of the gateway; `backcast token NAME >> FILE` adds its entry to a file."""
+    """Make a token for a client of the gateway; `backcast token NAME >> FILE` adds its hash to a file."""
     from services.cli.commands.token import print_token
 
     print_token(name, rights)

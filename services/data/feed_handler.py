@@ -18,11 +18,11 @@ _QUOTE = re.compile("[A-Z0-9]{1,32}")
 _MOST_FOLLOWER, _MOST_FAILURE, _MOST_COUNT = 128, 1000, 10**9
 _COUNTS = ("crypto_count", "failed_count", "left_out_count", "inserted_count", "corrected_count")
 
-_OfFeed = pb.TakeFeedTurnRequest | pb.RecordFeedRoundRequest
+_OfFeed = pb.TakeFeedLeaseRequest | pb.RecordFeedRoundRequest
 
 
 class FeedHandler(feed_service_pb2_grpc.FeedServiceServicer):
-    """Lists feeds, gives turns and records rounds."""
+    """Lists feeds, gives leases and records rounds."""
 
     def __init__(self, feeds: FeedStore) -> None:
         self._feeds = feeds
@@ -37,19 +37,19 @@ class FeedHandler(feed_service_pb2_grpc.FeedServiceServicer):
         )
         return pb.ListFeedsResponse(feeds=map(_feed_message, page), next_page_token=next_page_token)
 
-    async def TakeFeedTurn(  # noqa: N802  # the RPC's name
-        self, request: pb.TakeFeedTurnRequest, context: object
-    ) -> pb.TakeFeedTurnResponse:
-        """Give a follower the turn of an hour, or say why not."""
+    async def TakeFeedLease(  # noqa: N802  # the RPC's name
+        self, request: pb.TakeFeedLeaseRequest, context: object
+    ) -> pb.TakeFeedLeaseResponse:
+        """Give a follower the lease of an hour, or say why not."""
         violations = Violations()
         hour_s = _read_round_of(request, violations)
         violations.raise_if_any()
-        turn = await self._feeds.take_turn(request.exchange, request.quote, hour_s, request.follower)
-        return pb.TakeFeedTurnResponse(
-            feed=_feed_message(turn.feed),
-            taken=turn.is_taken,
-            done=turn.is_done,
-            retry_after=_duration(turn.wait_s) if turn.wait_s else None,
+        lease = await self._feeds.take_lease(request.exchange, request.quote, hour_s, request.follower)
+        return pb.TakeFeedLeaseResponse(
+            feed=_feed_message(lease.feed),
+            taken=lease.is_taken,
+            done=lease.is_done,
+            retry_after=_duration(lease.wait_s) if lease.wait_s else None,
         )
 
     async def RecordFeedRound(  # noqa: N802  # the RPC's name
@@ -115,7 +115,7 @@ def _read_round_of(request: _OfFeed, violations: Violations) -> int:
 def _past_hour_from(request: _OfFeed) -> int:
     hour_s = hour_from(request.hour_time, "hour_time")
     if hour_s > time.time():
-        # Nobody could take a turn until then.
+        # Nobody could take a lease until then.
         raise InvalidInput.of("hour_time", "is in the future")
     return hour_s
 

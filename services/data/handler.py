@@ -30,11 +30,11 @@ from services.data.requests import (
 from services.data.store.break_edits import BreakStore
 from services.data.store.breaks import StoredBreak, served
 from services.data.store.catalog import Crypto, CryptoStore
-from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.reader import CryptoHistory, Histories, HistoryQuery
 from services.data.store.writer import CandleStore
 from services.domain.candle_rules import checked_blocks
 from services.domain.conflict_rule import ConflictRule
-from services.domain.symbols import Kind, canonical_symbol, kind_of
+from services.domain.symbols import CryptoKind, canonical_symbol, kind_of
 from services.wire.breaks import break_to, state_from
 from services.wire.candles import candles_from, interval_from, timestamp_to
 from services.wire.paging import MAX_SYMBOLS, page_of, requested_page, token_after
@@ -46,7 +46,7 @@ _ABOUT_BYTES = 128
 # The position of a page of candles is the opening time of the last candle before it.
 _OPENING_TIME = r"-?\d{1,12}"
 
-_KINDS = {kind: crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind.name}") for kind in Kind}
+_KINDS = {kind: crypto_pb2.CryptoKind.Value(f"CRYPTO_KIND_{kind.name}") for kind in CryptoKind}
 
 
 class MarketDataHandler(market_data_service_pb2_grpc.MarketDataServiceServicer):
@@ -236,7 +236,7 @@ def _crypto_message(crypto: Crypto) -> crypto_pb2.Crypto:
     )
 
 
-def _responses(histories: Iterable[History]) -> Iterator[pb.StreamCandlesResponse]:
+def _responses(histories: Iterable[CryptoHistory]) -> Iterator[pb.StreamCandlesResponse]:
     """Put histories into messages below 1 MiB; a history without candles is one empty block."""
     response, size = pb.StreamCandlesResponse(), 0
     for history in histories:
@@ -258,7 +258,7 @@ def _responses(histories: Iterable[History]) -> Iterator[pb.StreamCandlesRespons
         yield response
 
 
-def _fill(block: pb.CandleBlock, history: History, part: slice, is_last: bool) -> None:
+def _fill(block: pb.CandleBlock, history: CryptoHistory, part: slice, is_last: bool) -> None:
     """Fill a block with a part of a history; the last one has breaks, and the candles that miss hours.
 
     Each column is set by itself: a message that is made and then added is copied twice.

@@ -1,7 +1,7 @@
 """What can be asked of an exchange: checks that the command, the data service and the feed have in common."""
 
 from backcast_engine.errors import InvalidInput
-from services.domain.symbols import Kind, parse_symbol
+from services.domain.symbols import CryptoKind, parse_symbol
 
 _HOUR_S = 3600
 
@@ -13,7 +13,7 @@ NO_FEED_PROCESS = (
 def spot_symbol(text: str, field: str) -> str:
     """Return the canonical form of a spot symbol; raise InvalidInput, naming the field, for another one."""
     symbol = parse_symbol(text, field)
-    if symbol.kind is not Kind.SPOT:
+    if symbol.kind is not CryptoKind.SPOT:
         raise InvalidInput.of(
             field, f"{symbol.canonical} is a {symbol.kind.value}, and only spot candles can be fetched"
         )

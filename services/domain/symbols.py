@@ -80,7 +80,7 @@ _ONE_SCRIPT = re.compile("|".join(f"[A-Z0-9._{script}]*" for script in _SCRIPTS)
 _ASCII_UPPER = {ord(lower): lower.upper() for lower in "abcdefghijklmnopqrstuvwxyz"}
 
 
-class Kind(StrEnum):
+class CryptoKind(StrEnum):
     """What is traded under a symbol."""
 
     SPOT = "spot"
@@ -104,11 +104,11 @@ class Symbol:
         return f"{self.root}{self.suffix}"
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> CryptoKind:
         """What is traded."""
         if not self.suffix:
-            return Kind.SPOT
-        return Kind.PERPETUAL if self.suffix == ".P" else Kind.DATED_FUTURE
+            return CryptoKind.SPOT
+        return CryptoKind.PERPETUAL if self.suffix == ".P" else CryptoKind.DATED_FUTURE
 
     @property
     def is_pair(self) -> bool:
@@ -154,7 +154,7 @@ def canonical_symbol(text: str, field: str = "symbol") -> str:
 
 
 @lru_cache(maxsize=_MOST_KEPT)
-def kind_of(symbol: str) -> Kind:
+def kind_of(symbol: str) -> CryptoKind:
     """Return the kind of a canonical symbol, or of a symbol of an earlier version."""
     return parse_symbol(renamed(symbol) or symbol).kind
 
@@ -164,7 +164,7 @@ def renamed(symbol: str) -> str | None:
 
     Earlier versions stored BTCUSDT_PERP as BTCUSDTPERP, and BTCUSDT_240329 as BTCUSDT240329.
     """
-    if parse_symbol(symbol).kind is not Kind.SPOT:
+    if parse_symbol(symbol).kind is not CryptoKind.SPOT:
         return None
     if _is_quoted(symbol.removesuffix("PERP")) and symbol.endswith("PERP"):
         return f"{symbol.removesuffix('PERP')}.P"

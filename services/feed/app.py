@@ -8,7 +8,7 @@ import structlog
 
 from backcast_engine.errors import InvalidInput, Violation
 from backcast_engine.times import utc
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
 from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
@@ -46,7 +46,7 @@ async def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    # Rounds tell what was tried in vain.
+    # The record of a round names the requests that failed.
     stamina.instrumentation.set_on_retry_hooks([])
     stop, clock, health = stop_signal(), SystemClock(), HealthServicer(())
     exchange, quote = exchange_named(settings.required("feed_exchange")), settings.feed_quote
@@ -54,7 +54,7 @@ async def _run(settings: Settings) -> None:
     async with (
         observed("feed", settings),
         open_channel(settings.data, channel_credentials(settings)) as channel,
-        Client(exchange, clock, settings.feed_url) as client,
+        ExchangeClient(exchange, clock, settings.feed_url) as client,
         AsyncExitStack() as others,
         health_served(settings, health),
     ):
@@ -64,9 +64,9 @@ async def _run(settings: Settings) -> None:
         # Where it follows an exchange too, both share its limit.
         clients = {exchange.name: client}
 
-        def client_of(name: str) -> Client:
+        def client_of(name: str) -> ExchangeClient:
             if name not in clients:
-                clients[name] = Client(exchange_named(name), clock)
+                clients[name] = ExchangeClient(exchange_named(name), clock)
                 others.push_async_exit(clients[name])
             return clients[name]
 
@@ -74,9 +74,9 @@ async def _run(settings: Settings) -> None:
         fetching = asyncio.create_task(fetcher.run())
         stopping = asyncio.create_task(stop.wait())
         await health.ready()
-        _log.info("following", exchange=exchange.name, quote=quote.upper())
+        _log.info("feed started", exchange=exchange.name, quote=quote.upper())
         await asyncio.wait({following, fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        _log.info("stopping")
+        _log.info("feed stopping")
         await health.enter_graceful_shutdown()
         for task in (following, fetching, stopping):
             task.cancel()
@@ -86,12 +86,12 @@ async def _run(settings: Settings) -> None:
                 task.result()
 
 
-async def _follow(follower: Follower, client: Client) -> None:
+async def _follow(follower: Follower, client: ExchangeClient) -> None:
     skew = ""
     async with aclosing(follower.rounds()) as rounds:
         async for each in rounds:
             if client.skew and not skew:
-                _log.warning("clocks differ", skew=client.skew)
+                _log.warning("clock skew detected", skew=client.skew)
             skew = client.skew
             _log_round(each)
 
@@ -100,7 +100,7 @@ def _log_round(outcome: Round) -> None:
     """Log a round: as a warning if something failed."""
     if outcome.is_left:
         until = {} if outcome.left_until_s is None else {"until": utc(int(outcome.left_until_s))}
-        _log.info("round of another follower", hour=utc(outcome.hour_s), **until)
+        _log.info("round left to another follower", hour=utc(outcome.hour_s), **until)
         return
     reasons = {
         "missing": outcome.missing[:_MOST_NAMED],
@@ -110,7 +110,7 @@ def _log_round(outcome: Round) -> None:
     }
     log = _log.info if outcome.is_complete else _log.warning
     log(
-        "round",
+        "round ended",
         hour=utc(outcome.hour_s),
         attempt=outcome.attempt + 1,
         cryptos=outcome.asked_count,

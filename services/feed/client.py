@@ -16,7 +16,7 @@ from backcast_engine.errors import InvalidInput, Refused
 from services.domain.addresses import is_loopback
 from services.feed.clock import Clock
 from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
-from services.feed.exchanges.exchange import Exchange, Market, Outcome, Request, Verdict
+from services.feed.exchanges.exchange import AnswerKind, Exchange, ExchangeMarket, Request, Verdict
 from services.feed.metrics import REQUESTS, TOO_OFTEN, request_counted
 from services.feed.pace import Pace
 from services.imports.daemon_thread import in_daemon_thread
@@ -60,7 +60,7 @@ class _Answer:
     retry_after_s: float | None
 
 
-class Client:
+class ExchangeClient:
     """Asks one exchange. An asynchronous context manager, whose connections end with it.
 
     `base_url` is the address of another server than the exchange's. `read_s` is how many seconds an answer
@@ -113,11 +113,11 @@ class Client:
         which = "ahead of" if self._ahead_s > 0 else "behind"
         return f"the clock of {self.exchange.title} is {abs(self._ahead_s):,.0f} s {which} this machine's"
 
-    async def markets(self) -> list[Market]:
+    async def markets(self) -> list[ExchangeMarket]:
         """Return the exchange's spot markets."""
         return await self._ask(self.exchange.markets_request, lambda _, answer: self._markets_in(answer))
 
-    async def candles(self, market: Market, start_s: int, end_s: int) -> CandleRows | None:
+    async def candles(self, market: ExchangeMarket, start_s: int, end_s: int) -> CandleRows | None:
         """Return the rows of one answer for the hours from `start_s` up to `end_s`; None if it has none.
 
         Rows may lie outside, be in any order, and not be all that the exchange has of these hours. Raises
@@ -140,7 +140,7 @@ class Client:
 
         return await self._ask(self.exchange.candles_request(market.name, start_s, end_s), read)
 
-    def _markets_in(self, answer: Json) -> list[Market]:
+    def _markets_in(self, answer: Json) -> list[ExchangeMarket]:
         markets = self.exchange.markets_in(answer)
         if not markets:
             raise Unanswered("its list of markets is empty")
@@ -168,14 +168,14 @@ class Client:
             answer = await self._answer_to(request)
             self._note(answer)
             body, content = answer.body, _json(answer.body)
-            verdict = Verdict(Outcome.FAILED) if content is None else self.exchange.verdict(content)
+            verdict = Verdict(AnswerKind.FAILED) if content is None else self.exchange.verdict(content)
             reason = f": {shown(verdict.reason)}" if verdict.reason else ""
-            if answer.status == _TOO_OFTEN or verdict.outcome is Outcome.TOO_OFTEN:
+            if answer.status == _TOO_OFTEN or verdict.kind is AnswerKind.TOO_OFTEN:
                 REQUESTS.labels(self.exchange.name, TOO_OFTEN).inc()
                 self.pace.pause(answer.retry_after_s or self.exchange.limit.window_s)
                 continue
             self._raise_if_refused(answer, verdict, reason)
-            if answer.status == 200 and verdict.outcome is Outcome.GOOD:
+            if answer.status == 200 and verdict.kind is AnswerKind.GOOD:
                 return body, content
             if answer.status != 200:
                 raise Unanswered(f"it answers with status {answer.status}{reason}")
@@ -191,7 +191,7 @@ class Client:
             raise Banned(title, self._clock.now_s() + (answer.retry_after_s or _BAN_S))
         if answer.status in _FORBIDDEN:
             raise Forbidden(f"{title} refuses to answer this machine, with status {answer.status}{reason}")
-        if verdict.outcome is Outcome.UNKNOWN_SYMBOL:
+        if verdict.kind is AnswerKind.UNKNOWN_SYMBOL:
             raise InvalidInput.of("symbol", f"{title} does not know it{reason}")
         if answer.status in _NEVER:
             raise Unreachable(
@@ -205,7 +205,7 @@ class Client:
             return
         self._ahead_s = answer.at_s - self._clock.now_s()
         if answer.used_weight is not None:
-            self.pace.told(answer.used_weight, answer.at_s)
+            self.pace.note_used(answer.used_weight, answer.at_s)
 
     async def _answer_to(self, request: Request) -> _Answer:
         """Send a request in another thread; raise Unanswered also where its answer comes byte by byte."""

@@ -1,4 +1,4 @@
-"""Client of the data service, as a follower uses it: stored cryptos, turns, and the record of rounds."""
+"""Client of the data service, as a follower uses it: stored cryptos, leases, and the record of rounds."""
 
 import secrets
 import socket
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from backcast.marketdata.v1 import feed_service_pb2 as feed_pb
+from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.feed_pb2 import Feed
 from backcast.marketdata.v1.feed_service_pb2_grpc import FeedServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.feed.feed_round import FeedState, Round, Turn
-from services.feed.stored_cryptos import stored_cryptos
+from services.feed.feed_round import FeedLease, FeedState, Round
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
 from services.wire.candles import timestamp_to
@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 # How long a call may take: a service that hangs counts as away.
 CALL_S = 30.0
+
+
+async def stored_cryptos(stub: "MarketDataServiceAsyncStub") -> dict[str, Crypto]:
+    """Return all cryptos that have candles, by symbol; raise gRPC's error if the service does not answer."""
+    found: dict[str, Crypto] = {}
+    request = pb.ListCryptosRequest()
+    while True:
+        page = await stub.ListCryptos(request, timeout=CALL_S)
+        found |= {crypto.symbol: crypto for crypto in page.cryptos}
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
 
 
 def follower_name() -> str:
@@ -54,20 +66,20 @@ class DataClient:
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
 
-    async def take_turn(self, hour_s: int) -> Turn:
-        """Take the turn of the hour that opens at `hour_s`, or return why not."""
-        request = feed_pb.TakeFeedTurnRequest(
+    async def take_lease(self, hour_s: int) -> FeedLease:
+        """Take the lease of the hour that opens at `hour_s`, or return why not."""
+        request = feed_pb.TakeFeedLeaseRequest(
             exchange=self._exchange,
             quote=self._quote,
             hour_time=timestamp_to(hour_s),
             follower=self._follower,
         )
         try:
-            answer = await self._feeds.TakeFeedTurn(request, timeout=CALL_S)
+            answer = await self._feeds.TakeFeedLease(request, timeout=CALL_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, self._service) from None
         wait_s = answer.retry_after.ToTimedelta().total_seconds()
-        return Turn(_state(answer.feed), answer.taken, answer.done, wait_s)
+        return FeedLease(_state(answer.feed), answer.taken, answer.done, wait_s)
 
     async def record(self, outcome: Round) -> FeedState:
         """Record the outcome of a round."""

@@ -1,4 +1,4 @@
-"""What a follower knows of its feed, whose turn an hour is, and the outcome of a round."""
+"""What a follower knows of its feed, who has the lease of an hour, and the outcome of a round."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,8 +24,11 @@ class FeedState:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Whether this follower has the turn. If not: whether the round is done, or how long to wait for it."""
+class FeedLease:
+    """Whether this follower has the lease of an hour.
+
+    If not: whether the round is done, or how long to wait for it.
+    """
 
     feed: FeedState
     is_taken: bool
@@ -41,8 +44,8 @@ class Round:
     were asked for this time. `missing` have no candle of the hour yet. `failed` and `left_out` are reasons by
     symbol; what is left out cannot be continued with this exchange's candles. `lost_hours` are hours by
     symbol that the exchange does not give any more. `ended` are all symbols that are not traded any more, and
-    `newly_ended` those that ended now. `is_left`: another follower has the turn, and this one did nothing;
-    it has the turn until `left_until_s` (Unix seconds), None if its round is done. `is_done`: this round is
+    `newly_ended` those that ended now. `is_left`: another follower has the lease, and this one did nothing;
+    it has the lease until `left_until_s` (Unix seconds), None if its round is done. `is_done`: this round is
     not repeated. `error` is why the round ended before its end.
     """
 

@@ -15,10 +15,10 @@ from backcast_engine.errors import BackcastError
 from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import Denied, Unauthenticated, Unavailable
-from services.feed.client import MOST_REQUESTS, Client
+from services.feed.client import MOST_REQUESTS, ExchangeClient
 from services.feed.errors import Banned, Forbidden, Unanswered
-from services.feed.exchanges.exchange import Market
-from services.feed.history import Page, pages
+from services.feed.exchanges.exchange import ExchangeMarket
+from services.feed.history import HistoryPage, pages
 from services.feed.spans import Span, joined, without
 from services.ingest.answers import assembly_of_answers
 
@@ -33,7 +33,7 @@ _OF_ALL = (Banned, Forbidden, Unavailable, Unauthenticated, Denied)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class CandleBatch:
     """Candles of one crypto, which are written together, with the span that was asked for them.
 
     `asked` are hours of which the exchange has no other candles than these. It may have none at all.
@@ -46,7 +46,7 @@ class Batch:
 
 
 # Writes a batch in one transaction. The first batch of a crypto has at least one candle.
-Write = Callable[[Batch], Awaitable[ImportCandlesResponse]]
+Write = Callable[[CandleBatch], Awaitable[ImportCandlesResponse]]
 # Called with the symbol, the time that is reached, and the number of candles since the last call.
 Progress = Callable[[str, int, int], None]
 
@@ -75,8 +75,8 @@ class CryptoReport:
 
 
 async def fetch_all(
-    client: Client,
-    wanted: dict[str, tuple[Market, Span]],
+    client: ExchangeClient,
+    wanted: dict[str, tuple[ExchangeMarket, Span]],
     asked: Mapping[str, Sequence[Span]],
     write: Write,
     progress: Progress | None = None,
@@ -91,7 +91,7 @@ async def fetch_all(
     """
     turns = asyncio.Semaphore(MOST_REQUESTS)
 
-    async def fetched(market: Market, span: Span) -> CryptoReport:
+    async def fetched(market: ExchangeMarket, span: Span) -> CryptoReport:
         async with turns:
             known = asked.get(market.symbol, ())
             return await fetch_crypto(client, market, span, known, write, progress, again, overlap_s)
@@ -107,8 +107,8 @@ async def fetch_all(
 
 
 async def fetch_crypto(
-    client: Client,
-    market: Market,
+    client: ExchangeClient,
+    market: ExchangeMarket,
     wanted: Span,
     asked: Sequence[Span],
     write: Write,
@@ -139,7 +139,7 @@ async def fetch_crypto(
     return report
 
 
-def _missing(client: Client, wanted: Span, asked: Sequence[Span], overlap_s: int) -> list[Span]:
+def _missing(client: ExchangeClient, wanted: Span, asked: Sequence[Span], overlap_s: int) -> list[Span]:
     hour = Interval.HOUR_1
     end_s = min(hour.opening(wanted.end_s), hour.opening(int(client.now_s())))
     wanted = Span(hour.next_opening(wanted.start_s), end_s)
@@ -157,8 +157,8 @@ class _Fetching:
     `is_stored`: there are stored candles of this exchange.
     """
 
-    client: Client
-    market: Market
+    client: ExchangeClient
+    market: ExchangeMarket
     rule: ConflictRule
     write: Write
     report: CryptoReport
@@ -167,7 +167,7 @@ class _Fetching:
 
     async def fetch(self, span: Span) -> None:
         """Fetch and write a span, in batches of whole pages."""
-        held: list[Page] = []
+        held: list[HistoryPage] = []
         async with aclosing(pages(self.client, self.market, span)) as all_pages:
             async for page in all_pages:
                 held.append(page)
@@ -180,18 +180,18 @@ class _Fetching:
         if held:
             await self._write(held)
 
-    async def _write(self, held: Sequence[Page]) -> None:
+    async def _write(self, held: Sequence[HistoryPage]) -> None:
         """Write the candles of pages, which follow each other, and that their hours were asked for."""
         asked = Span(held[0].span.start_s, held[-1].span.end_s)
         candles, rejected = await asyncio.to_thread(self._brought_together, held)
         self.report.rejected += rejected
         if not len(candles) and not self.is_stored:
             return
-        counts = await self.write(Batch(self.market.symbol, candles, asked, self.rule))
+        counts = await self.write(CandleBatch(self.market.symbol, candles, asked, self.rule))
         self.is_stored = True
         self._count(candles, asked, counts)
 
-    def _brought_together(self, held: Sequence[Page]) -> tuple[Candles, int]:
+    def _brought_together(self, held: Sequence[HistoryPage]) -> tuple[Candles, int]:
         """Return the candles of pages, and the number of rows that are none."""
         blocks = [rows for page in held for rows in page.blocks]
         if not blocks:

@@ -11,9 +11,8 @@ from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast.marketdata.v1.fetch_pb2 import Fetch, FetchFailure, FetchProgress
 from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.feed.data_client import CALL_S
+from services.feed.data_client import CALL_S, stored_cryptos
 from services.feed.fetch import CryptoReport, Write
-from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
 from services.wire.candles import timestamp_to

@@ -12,7 +12,7 @@ import structlog
 
 from backcast_engine.errors import BackcastError
 from services.domain.errors import Unavailable
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.fetch import fetch_all
 from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
 from services.feed.last_call import last_call
@@ -36,7 +36,7 @@ class Fetcher:
         self,
         queue: FetchQueue,
         exchanges: Collection[str],
-        client_of: Callable[[str], Client],
+        client_of: Callable[[str], ExchangeClient],
         every_s: float = _EVERY_S,
     ) -> None:
         self._queue = queue
@@ -55,7 +55,7 @@ class Fetcher:
                         continue
                 except BackcastError as error:
                     # The fetch is taken up again: by this process, or by another one.
-                    _log.warning("fetches wait", reason=str(error))
+                    _log.warning("fetching interrupted", reason=str(error))
                 await asyncio.sleep(self._every_s)
         finally:
             await last_call(self._queue.release())
@@ -65,13 +65,15 @@ class Fetcher:
 
         Raises Unavailable if the data service is away: the fetch goes on when it is back.
         """
-        _log.info("fetch", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols))
+        _log.info(
+            "fetch started", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols)
+        )
         try:
             async with _running(self._fetch(order, doing)) as fetching:
                 while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
                     with suppress(Unavailable):
                         if not await self._queue.record(order, doing):
-                            _log.info("fetch ended by others", fetch=order.fetch_id)
+                            _log.info("fetch ended elsewhere", fetch=order.fetch_id)
                             return
                 error = fetching.result()
         except asyncio.CancelledError:

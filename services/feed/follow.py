@@ -2,7 +2,7 @@
 
 One request a crypto, from 47 hours before its newest candle: on most exchanges it counts as much as one for a
 single candle, brings the corrections of two days, and makes up for weeks of absence. Each week, the last 30
-days are asked for once more. Several followers of a feed take turns.
+days are asked for once more. Of several followers, the one that has the lease of an hour does its round.
 """
 
 import random
@@ -15,11 +15,11 @@ from typing import Protocol
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast_engine.errors import BackcastError, InvalidInput
 from backcast_engine.interval import Interval
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import Clock
 from services.feed.errors import Banned, Conflicting, Unanswered, Unwritten
-from services.feed.exchanges.exchange import Market
-from services.feed.feed_round import FeedState, Round, Turn
+from services.feed.exchanges.exchange import ExchangeMarket
+from services.feed.feed_round import FeedLease, FeedState, Round
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
 from services.feed.last_call import last_call
 from services.feed.markets import with_quote, without_unstorable
@@ -43,7 +43,7 @@ _ASK_EVERY_S = 10.0
 _NAP_S = 60.0
 
 
-class FeedStore(Protocol):
+class FollowedFeed(Protocol):
     """What is stored of a feed; see DataClient."""
 
     write: Write
@@ -51,8 +51,8 @@ class FeedStore(Protocol):
     async def cryptos(self) -> dict[str, Crypto]:
         """Return all cryptos that have candles, by symbol."""
 
-    async def take_turn(self, hour_s: int) -> Turn:
-        """Take the turn of the hour that opens at `hour_s`, or return why not."""
+    async def take_lease(self, hour_s: int) -> FeedLease:
+        """Take the lease of the hour that opens at `hour_s`, or return why not."""
 
     async def record(self, outcome: Round) -> FeedState:
         """Record the outcome of a round."""
@@ -81,9 +81,9 @@ class Follower:
 
     def __init__(
         self,
-        client: Client,
+        client: ExchangeClient,
         quote: str,
-        store: FeedStore,
+        store: FollowedFeed,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -94,9 +94,9 @@ class Follower:
         self._jitter = jitter
         self._began_s = clock.now_s()
         self._newest_s: int | None = None
-        self._markets: dict[str, Market] = {}
+        self._markets: dict[str, ExchangeMarket] = {}
         # Those of earlier lists, too: what has left the list is asked for once more.
-        self._known: dict[str, Market] = {}
+        self._known: dict[str, ExchangeMarket] = {}
         self._listed_s = 0.0
         exchange = client.exchange
         watch_feed(
@@ -135,7 +135,7 @@ class Follower:
             await last_call(self._store.release())
 
     async def _meet(self) -> AsyncGenerator[Round]:
-        """Ask for the pairs, which also tells the exchange's clock, until there is an answer."""
+        """Ask for the pairs until there is an answer, which also gives the time of the exchange's clock."""
         for attempt in count():
             try:
                 await self._list()
@@ -151,21 +151,21 @@ class Follower:
         """Do the rounds of an hour until nothing is left, or until it is time for the next hour."""
         work, begin_s, attempt, was_left = _HourWork(), self._client.now_s(), 0, False
         while True:
-            outcome, has_turn, again_s = Round(hour_s, attempt), False, 0.0
+            outcome, has_lease, again_s = Round(hour_s, attempt), False, 0.0
             try:
-                turn = await self._store.take_turn(hour_s)
-                self._newest_s = turn.feed.newest_s
-                if turn.is_taken:
-                    has_turn, outcome.ended = True, turn.feed.ended
+                lease = await self._store.take_lease(hour_s)
+                self._newest_s = lease.feed.newest_s
+                if lease.is_taken:
+                    has_lease, outcome.ended = True, lease.feed.ended
                     if attempt == 0:
                         begin_s = self._client.now_s()
-                    await self._ask(outcome, turn.feed, work)
+                    await self._ask(outcome, lease.feed, work)
                     await self._record(outcome, work)
                 else:
-                    again_s = self._leave(outcome, turn, end_s)
+                    again_s = self._leave(outcome, lease, end_s)
             except BackcastError as error:
                 outcome.error = error
-                if has_turn:
+                if has_lease:
                     # It may be the exchange that is away.
                     with suppress(BackcastError):
                         await self._record(outcome, work)
@@ -183,13 +183,13 @@ class Follower:
                 return
             await self._until(again_s)
 
-    def _leave(self, outcome: Round, turn: Turn, end_s: float) -> float:
-        """Leave a round to the follower that has the turn; return the time to ask for the turn again."""
+    def _leave(self, outcome: Round, lease: FeedLease, end_s: float) -> float:
+        """Leave a round to the follower that has the lease; return the time to ask for it again."""
         now_s = self._client.now_s()
         again_s = now_s + _ASK_EVERY_S
         outcome.is_left = True
-        outcome.left_until_s = None if turn.is_done else now_s + turn.wait_s
-        outcome.is_done = turn.is_done or again_s >= end_s
+        outcome.left_until_s = None if lease.is_done else now_s + lease.wait_s
+        outcome.is_done = lease.is_done or again_s >= end_s
         return again_s
 
     async def _ask(self, outcome: Round, feed: FeedState, work: _HourWork) -> None:
@@ -231,8 +231,8 @@ class Follower:
                 self._note(report, report.symbol in stopped, outcome, work)
 
     def _stopped(
-        self, stored: dict[str, Crypto], traded: dict[str, Market], outcome: Round
-    ) -> dict[str, Market]:
+        self, stored: dict[str, Crypto], traded: dict[str, ExchangeMarket], outcome: Round
+    ) -> dict[str, ExchangeMarket]:
         """Return the markets that are not traded any more, and have to be asked for once more.
 
         Those of which nothing but their candles is known have ended.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.times import utc
-from services.feed.client import Client
-from services.feed.exchanges.exchange import Market
+from services.feed.client import ExchangeClient
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.spans import Span
 from services.ingest.candle_rows import CandleRows
 
@@ -20,18 +20,18 @@ _HOUR = Interval.HOUR_1
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HistoryPage:
     """The rows that the exchange has of all hours of a span, in any order, in blocks."""
 
     span: Span
     blocks: list[CandleRows]
 
 
-async def pages(client: Client, market: Market, wanted: Span) -> AsyncGenerator[Page]:
+async def pages(client: ExchangeClient, market: ExchangeMarket, wanted: Span) -> AsyncGenerator[HistoryPage]:
     """Yield the pages of a span of whole hours, in ascending order without a hole between them.
 
-    Raises the errors of `Client.candles`, and InvalidInput, of the field `since`, where the exchange has
-    dropped the first hours.
+    Raises the errors of `ExchangeClient.candles`, and InvalidInput, of the field `since`, where the exchange
+    has dropped the first hours.
     """
     exchange = client.exchange
     start_s = wanted.start_s
@@ -48,7 +48,7 @@ async def pages(client: Client, market: Market, wanted: Span) -> AsyncGenerator[
         start_s = page.span.end_s
 
 
-def _check_kept(client: Client, wanted: Span) -> None:
+def _check_kept(client: ExchangeClient, wanted: Span) -> None:
     """Raise InvalidInput, of the field `since`, if the exchange has dropped the first hours of a span."""
     exchange = client.exchange
     if exchange.kept_hours is None:
@@ -62,16 +62,16 @@ def _check_kept(client: Client, wanted: Span) -> None:
         )
 
 
-async def _oldest_first(client: Client, market: Market, window: Span) -> Page:
+async def _oldest_first(client: ExchangeClient, market: ExchangeMarket, window: Span) -> HistoryPage:
     """Return the page of one answer: it ends where the answer does."""
     rows = await _rows(client, market, window)
     if rows is None:
-        return Page(window, [])
+        return HistoryPage(window, [])
     end_s = _HOUR.opening(int(rows.times_s().max())) + _HOUR.seconds
-    return Page(Span(window.start_s, end_s), [rows])
+    return HistoryPage(Span(window.start_s, end_s), [rows])
 
 
-async def _newest_first(client: Client, market: Market, window: Span) -> Page:
+async def _newest_first(client: ExchangeClient, market: ExchangeMarket, window: Span) -> HistoryPage:
     """Return the page of the whole window, of as many answers as are needed to reach its start."""
     blocks: list[CandleRows] = []
     rest = window
@@ -80,10 +80,10 @@ async def _newest_first(client: Client, market: Market, window: Span) -> Page:
         # An oldest row off the grid leaves its hour open; the next answer has to bring less in any case.
         oldest_s = _HOUR.next_opening(int(rows.times_s().min()))
         rest = Span(rest.start_s, min(oldest_s, rest.end_s - _HOUR.seconds))
-    return Page(window, blocks)
+    return HistoryPage(window, blocks)
 
 
-async def _rows(client: Client, market: Market, window: Span) -> CandleRows | None:
+async def _rows(client: ExchangeClient, market: ExchangeMarket, window: Span) -> CandleRows | None:
     """Return the rows of one answer that lie in the window; None if two answers have none."""
     for _ in range(2):
         rows = await client.candles(market, window.start_s, window.end_s)

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.near_names import did_you_mean
 from services.domain.fetch_request import spot_symbol
-from services.feed.exchanges.exchange import Exchange, Market
+from services.feed.exchanges.exchange import Exchange, ExchangeMarket
 from services.ingest.files.text_rows import shown
 
 # All symbols of a quote currency end alike.
 _LIKENESS = 0.8
 
 
-def with_symbols(exchange: Exchange, markets: Sequence[Market], symbols: Sequence[str]) -> list[Market]:
+def with_symbols(
+    exchange: Exchange, markets: Sequence[ExchangeMarket], symbols: Sequence[str]
+) -> list[ExchangeMarket]:
     """Return the markets with these symbols, in this order, each once.
 
     Raises InvalidInput, naming `symbols[0]` and so on, for what is no symbol, what is not spot, and what the
@@ -25,7 +27,7 @@ def with_symbols(exchange: Exchange, markets: Sequence[Market], symbols: Sequenc
     known = {market.other_symbol: market for market in markets if market.other_symbol}
     known |= {market.symbol: market for market in markets}
     violations = Violations()
-    found: dict[str, Market] = {}
+    found: dict[str, ExchangeMarket] = {}
     for index, text in enumerate(symbols):
         field = f"symbols[{index}]"
         symbol = violations.read(None, spot_symbol, text, field)
@@ -42,8 +44,8 @@ def with_symbols(exchange: Exchange, markets: Sequence[Market], symbols: Sequenc
 
 
 def with_quote(
-    exchange: Exchange, markets: Sequence[Market], quote: str, with_delisted: bool = False
-) -> list[Market]:
+    exchange: Exchange, markets: Sequence[ExchangeMarket], quote: str, with_delisted: bool = False
+) -> list[ExchangeMarket]:
     """Return the markets of a quote currency, ordered by symbol; raise InvalidInput if there are none."""
     upper = quote.strip().upper()
     found = [each for each in markets if each.quote == upper and (each.is_traded or with_delisted)]
@@ -53,7 +55,9 @@ def with_quote(
     return sorted(found, key=lambda market: market.symbol)
 
 
-def without_unstorable(exchange: Exchange, markets: Sequence[Market]) -> tuple[list[Market], dict[str, str]]:
+def without_unstorable(
+    exchange: Exchange, markets: Sequence[ExchangeMarket]
+) -> tuple[list[ExchangeMarket], dict[str, str]]:
     """Return the markets that can be stored; of the others, why not, by their symbols as they are shown."""
     reasons = {
         (symbol := shown(market.symbol)): f"{symbol} of {exchange.title} is not a symbol that Backcast knows"

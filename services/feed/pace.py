@@ -12,7 +12,7 @@ _SHARE = 0.8
 class Pace:
     """Counts the weight that is used, and has requests wait where the limit would be passed.
 
-    Where the exchange's answers tell the used weight, its windows are known: they start with each minute of
+    Where the exchange's answers state the used weight, its windows are known: they start with each minute of
     its clock. Where they do not, the weight of any `window_s` seconds stays below the limit, wherever the
     exchange's windows start.
     """
@@ -20,7 +20,7 @@ class Pace:
     def __init__(self, limit: Limit, clock: Clock) -> None:
         self._most = limit.weight * _SHARE
         self._window_s = limit.window_s
-        self._has_told_windows = bool(limit.used_header)
+        self._knows_windows = bool(limit.used_header)
         self._clock = clock
         self._window: int | None = None
         self._ahead_s = 0.0
@@ -45,16 +45,16 @@ class Pace:
             if (pause_s := self._paused_until_s - self._clock.now_s()) > 0:
                 await self._clock.sleep(pause_s)
                 continue
-            next_s = self._begin_window() if self._has_told_windows else self._forget_sent()
+            next_s = self._begin_window() if self._knows_windows else self._forget_sent()
             if self._used + weight <= self._most or not self._used:
                 self._used += weight
-                if not self._has_told_windows:
+                if not self._knows_windows:
                     self._sent.append((self._clock.now_s(), weight))
                 return
             await self._clock.sleep(next_s - self._clock.now_s())
 
-    def told(self, used: int, exchange_s: float) -> None:
-        """Note what an answer tells: the used weight, at a time of the exchange's clock in whole seconds."""
+    def note_used(self, used: int, exchange_s: float) -> None:
+        """Note the used weight that an answer states, at a time of the exchange's clock in whole seconds."""
         # At most a second too small, so that no window begins too early.
         self._ahead_s = exchange_s - self._clock.now_s()
         window = int(exchange_s // self._window_s)

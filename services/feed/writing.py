@@ -10,9 +10,8 @@ from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
 from backcast_engine.errors import Refused
 from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.errors import Conflicting, Unwritten
-from services.feed.fetch import Batch, Write
+from services.feed.fetch import CandleBatch, Write
 from services.feed.spans import Span
-from services.feed.stored_cryptos import PAGE_S
 from services.imports.candle_writer import FetchedFrom, write_candles
 from services.rpc.status import error_of, is_cut_off
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 60.0
 # How often it is waited for where it answers other calls: it may be at the candles, and others wait.
 _WAITS = 2
+_PROBE_S = 30.0
 # Where it answers that it failed.
 _ATTEMPTS = 5
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -43,7 +43,7 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
         on=Unwritten, attempts=_ATTEMPTS, timeout=None, wait_initial=1.0, wait_max=30.0, wait_jitter=1.0
     )
     @stamina.retry(on=Unavailable, attempts=None, timeout=_PATIENCE_S, wait_initial=0.1, wait_max=5.0)
-    async def attempt(batch: Batch) -> ImportCandlesResponse:
+    async def attempt(batch: CandleBatch) -> ImportCandlesResponse:
         try:
             fetched = FetchedFrom(source, batch.asked.start_s, batch.asked.end_s)
             return await write_candles(
@@ -62,11 +62,11 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
     async def check_is_there(symbol: str) -> None:
         """Raise Unavailable if the service, or its database, does not answer at all."""
         try:
-            await stub.ListCryptos(ListCryptosRequest(symbols=[symbol]), timeout=PAGE_S)
+            await stub.ListCryptos(ListCryptosRequest(symbols=[symbol]), timeout=_PROBE_S)
         except grpc.aio.AioRpcError as error:
             raise error_of(error, service) from None
 
-    async def write(batch: Batch) -> ImportCandlesResponse:
+    async def write(batch: CandleBatch) -> ImportCandlesResponse:
         reason = ""
         for _ in range(_WAITS):
             try:

@@ -16,11 +16,11 @@ from services.gateway.cache.connection import CacheServer
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.metrics import watch_runs
-from services.gateway.runs.admission import Admission, Limits
+from services.gateway.runs.admission import Admission, RunLimits
 from services.gateway.runs.registry import RunRegistry
 from services.gateway.runs.start import RunStarter
 from services.gateway.upstream.compute import ComputeClient
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.rpc.channel import open_channel
 from services.rpc.server import ServedService, serve
 from services.rpc.tls import channel_credentials
@@ -51,7 +51,7 @@ async def run(settings: Settings) -> None:
             open_channel(settings.compute, credentials) as compute,
         ):
             parts = (
-                Market(MarketDataServiceStub(data)),
+                MarketCatalog(MarketDataServiceStub(data)),
                 ComputeClient(ComputeServiceStub(compute)),
                 cache,
                 SingleFlight(cache_server, cache),
@@ -76,5 +76,5 @@ async def run(settings: Settings) -> None:
         await cache_server.close()
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
+def _limits(settings: Settings) -> RunLimits:
+    return RunLimits(**{name: getattr(settings, name) for name in RunLimits.__dataclass_fields__})

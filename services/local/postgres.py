@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from services.domain.errors import Unavailable
 from services.local.server_process import ServerProcess, end_leftovers, error_line, socket_folder
-from services.local.system_account import Account, let_pass, server_account
+from services.local.system_account import SystemAccount, let_pass, server_account
 from services.local.watchdog import Watchdog
 
 _PORT = 5432  # names the socket only
@@ -82,7 +82,7 @@ class EmbeddedPostgres:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _start(self, account: Account | None) -> None:
+    def _start(self, account: SystemAccount | None) -> None:
         end_leftovers(self._folder, "postgres", _FAST_SHUTDOWN, _STOP_GRACE_S)
         # Stale, because no server is left; but a new server would trust them if their process id is in use
         # again.
@@ -132,7 +132,7 @@ class EmbeddedPostgres:
             return False
         return [line.strip() for line in lines[7:]] == ["ready"]
 
-    def _make_database(self, account: Account | None) -> None:
+    def _make_database(self, account: SystemAccount | None) -> None:
         """Create the database elsewhere and move it into place, so that an existing one is complete."""
         for unfinished in self._data_dir.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -145,7 +145,7 @@ class EmbeddedPostgres:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run_initdb(self, folder: Path, account: Account | None) -> None:
+    def _run_initdb(self, folder: Path, account: SystemAccount | None) -> None:
         command = [
             str(_program("initdb")),
             *("--pgdata", str(folder)),

@@ -24,7 +24,7 @@ os.execv(command[0], command)
 
 
 @dataclass(frozen=True)
-class Account:
+class SystemAccount:
     """A system user and its group."""
 
     user_id: int
@@ -48,7 +48,7 @@ class Account:
             os.chown(path, self.user_id, self.group_id, follow_symlinks=False)
 
 
-def server_account() -> Account | None:
+def server_account() -> SystemAccount | None:
     """Return the account that runs PostgreSQL, created if necessary; None if we are not root."""
     if os.geteuid() != 0:
         return None
@@ -62,7 +62,7 @@ def server_account() -> Account | None:
             "run backcast as another user or set BACKCAST_DATABASE_URL"
         )
     entry = pwd.getpwnam(_NAME)
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemAccount(entry.pw_uid, entry.pw_gid)
 
 
 def _exists() -> bool:

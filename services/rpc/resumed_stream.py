@@ -54,7 +54,7 @@ async def resumed_stream(
             is_away = is_cut_off(error) or error.code() is grpc.StatusCode.UNAVAILABLE
             if not is_away or now - failing_since > _PATIENCE_S:
                 raise error_of(error, service) from error
-            _log.warning("stream broke off", of=service, missing=len(missing), reason=error.details())
+            _log.warning("stream interrupted", upstream=service, missing=len(missing), reason=error.details())
         finally:
             call.cancel()
         await asyncio.sleep(pause_s)

@@ -73,10 +73,10 @@ async def serve(
     async with health_served(settings, health_servicer):
         await server.start()
         await health_servicer.ready()
-        _log.info("serving", address=address, port=port)
+        _log.info("service started", address=address, port=port)
 
         await stop.wait()
-        _log.info("stopping", grace_s=settings.shutdown_grace_s)
+        _log.info("service stopping", grace_s=settings.shutdown_grace_s)
         await health_servicer.enter_graceful_shutdown()
         stopped = asyncio.create_task(server.stop(settings.shutdown_grace_s + FINAL_STATUS_S))
         await asyncio.wait({stopped}, timeout=settings.shutdown_grace_s)

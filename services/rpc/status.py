@@ -272,7 +272,7 @@ async def _end(context: "Context", error: Exception) -> None:
         # Not the caller's fault, so the operator should see it too.
         _log.warning("call not served", reason=str(error), cause=str(error.__cause__ or ""))
     elif isinstance(error, Exhausted | TooLarge):
-        _log.info("refused", reason=str(error))
+        _log.info("call refused", reason=str(error))
     elif isinstance(error, asyncio.TimeoutError):
         error = Unavailable("a part of the service did not answer in time: try again")
     elif not isinstance(error, BackcastError):

@@ -1,4 +1,4 @@
-"""Our version, which a server tells clients: of two that do not work together, they name the older one."""
+"""Our version, which a server sends to clients: of two that do not work together, they name the older one."""
 
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version

@@ -83,7 +83,7 @@ def _in_order(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 def _log_thread_error(error: Any) -> None:
     structlog.get_logger().error(
-        "a thread failed",
+        "thread failed",
         thread=error.thread and error.thread.name,
         exc_info=(error.exc_type, error.exc_value, error.exc_traceback),
     )
@@ -98,5 +98,5 @@ def failures_logged() -> Iterator[None]:
         structlog.get_logger().error(str(error))
         sys.exit(1)
     except Exception:
-        structlog.get_logger().exception("the service failed")
+        structlog.get_logger().exception("service failed")
         sys.exit(1)

@@ -45,7 +45,7 @@ async def _metrics_served(host: str, port: int, variable: str) -> AsyncIterator[
         server, thread = start_http_server(port, host)
     except OSError as error:
         raise Unavailable(f"cannot serve metrics on {host}:{port}, set by {variable}: {error}") from None
-    _log.info("serving metrics", host=host, port=server.server_port)
+    _log.info("metrics endpoint started", host=host, port=server.server_port)
     try:
         yield
     finally:

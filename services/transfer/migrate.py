@@ -15,7 +15,7 @@ from services.domain.conflict_rule import ConflictRule
 from services.transfer.overlapping import overlapping
 from services.transfer.row_filter import FilteredRows, filter_rows
 from services.transfer.source import Source, SourceCrypto
-from services.transfer.verification import Difference, find_difference
+from services.transfer.verification import HistoryDifference, find_difference
 
 # Cryptos in progress at once: the next ones are read while others are written.
 _AT_ONCE = 3
@@ -42,7 +42,7 @@ class VerifiedCrypto:
 
     symbol: str
     candles: int
-    difference: Difference | None
+    difference: HistoryDifference | None
 
 
 def move(

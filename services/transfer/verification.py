@@ -31,7 +31,7 @@ class HistorySum:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class HistoryDifference:
     """The difference between a crypto's history in the source and here.
 
     `missing` candles are only in the source, `additional` ones only here, and `changed` ones have other
@@ -47,7 +47,7 @@ class Difference:
     first_s: int
 
 
-def find_difference(symbol: str, source: Candles, here: Candles) -> Difference | None:
+def find_difference(symbol: str, source: Candles, here: Candles) -> HistoryDifference | None:
     """Compare two histories by their summaries; return their difference, None if they are equal."""
     source_sum, here_sum = HistorySum.of(source), HistorySum.of(here)
     if source_sum == here_sum:
@@ -59,7 +59,7 @@ def find_difference(symbol: str, source: Candles, here: Candles) -> Difference |
     for column, other_column in zip(both.columns(), other.columns(), strict=True):
         is_changed |= column != other_column
     times = (source.at(is_missing), here.at(is_additional), both.at(is_changed))
-    return Difference(
+    return HistoryDifference(
         symbol,
         source_sum,
         here_sum,

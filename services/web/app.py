@@ -67,7 +67,7 @@ def web_app(
     """Return the application of the page's process, which calls the gateway of `channel`."""
     page = page or PageFiles()
     if not page.is_built:
-        _log.warning("this installation has no page: only the methods are served")
+        _log.warning("page not installed, only the API is served")
 
     def protected(app: ASGIApp) -> ASGIApp:
         return TokenGate(app, channel) if demand_tokens else app

@@ -43,10 +43,10 @@ async def serve(settings: Settings, app: "ASGIApp", ender: CallEnder) -> None:
             serving = asyncio.create_task(server.serve(listeners))
             await health.ready()
             address = host_port(settings.host, settings.web_port)
-            _log.info("serving", address=address, port=listeners[0].getsockname()[1])
+            _log.info("service started", address=address, port=listeners[0].getsockname()[1])
 
             await stop.wait()
-            _log.info("stopping", grace_s=settings.shutdown_grace_s)
+            _log.info("service stopping", grace_s=settings.shutdown_grace_s)
             await health.enter_graceful_shutdown()
             server.should_exit = True
             await asyncio.wait({serving}, timeout=settings.shutdown_grace_s)

@@ -223,7 +223,7 @@ def test_rules_that_cannot_be_are_named(arguments, fault):
     assert fault_of(strategy_message, *arguments).startswith(fault)
 
 
-def test_a_strategy_is_told_in_words():
+def test_a_strategy_is_described_in_words():
     message = ParseDict({"maCross": {"fast": 5, "kind": 2}}, strategy_pb2.Strategy())
     assert strategy_words(message) == "[bold]ma_cross[/bold] fast 5, kind EMA"
 
@@ -255,7 +255,7 @@ def test_a_strategy_is_told_in_words():
     ],
     ids=str,
 )
-def test_what_is_not_usual_is_told(fields, words):
+def test_unusual_settings_are_printed(fields, words):
     execution = execution_to(Execution())
     execution.MergeFrom(ParseDict(fields, execution_pb2.Execution()))
     first, *more = execution_words(execution).split("\n")
@@ -263,7 +263,7 @@ def test_what_is_not_usual_is_told(fields, words):
     assert more == ([words] if words else [])
 
 
-def test_a_fill_at_the_close_is_told():
+def test_a_fill_at_the_close_is_printed():
     execution = execution_to(Execution())
     execution.fill_time = execution_pb2.FILL_TIME_SAME_CLOSE
     assert execution_words(execution).endswith("fills at the signal's own close")
@@ -305,7 +305,7 @@ def test_a_strategy_that_cannot_be_is_not_printed():
     assert str(error) == "--param period: must be from 2 to 10000, not 1"
 
 
-def test_the_words_of_rules_are_told():
+def test_the_words_of_rules_are_printed():
     output = CliRunner().invoke(app, ["rules"]).output
     for words in (
         "open, high, low, close, volume",

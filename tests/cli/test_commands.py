@@ -105,7 +105,7 @@ async def test_an_error_in_rules_is_pointed_at(cli: Cli) -> None:
     )
 
 
-async def test_the_exit_status_tells_of_a_crypto_that_failed(cli: Cli, imported: list[str]) -> None:
+async def test_the_exit_status_is_1_if_a_crypto_failed(cli: Cli, imported: list[str]) -> None:
     symbols = ("--symbols", ",".join(imported))
     for options in (("--format", "jsonl"), ("--format", "table")):
         finished = await cli("run", "rsi", *symbols, "--end", "2019-01-01", *options)

@@ -30,13 +30,13 @@ def test_a_service_that_is_not_there_is_named(details: str) -> None:
 # What gRPC itself ends calls with whose service went away, or under load.
 @pytest.mark.parametrize("code", ["CANCELLED", "INTERNAL", "UNKNOWN"])
 def test_a_service_that_went_away(code: str) -> None:
-    told = read(failed("Internal error from Core", grpc.StatusCode[code]))
-    assert told == read(failed("Socket closed"))
+    message = read(failed("Internal error from Core", grpc.StatusCode[code]))
+    assert message == read(failed("Socket closed"))
 
 
 def test_a_deadline_that_passed() -> None:
-    told = read(failed("Deadline Exceeded", grpc.StatusCode.DEADLINE_EXCEEDED))
-    assert told.startswith("the gateway service did not answer before the deadline: try again")
+    message = read(failed("Deadline Exceeded", grpc.StatusCode.DEADLINE_EXCEEDED))
+    assert message.startswith("the gateway service did not answer before the deadline: try again")
 
 
 def test_what_a_service_says_of_another_is_its_own() -> None:

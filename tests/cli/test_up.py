@@ -85,4 +85,4 @@ async def test_an_exchange_is_followed_if_it_is_asked_for(short_folder: Path) ->
         assert "UPFOUSDC" in await output_of(settings, "cryptos")
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
-    assert '"round"' in (data_dir / "logs" / "feed.log").read_text()
+    assert '"round ended"' in (data_dir / "logs" / "feed.log").read_text()

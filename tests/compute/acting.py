@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from backcast_engine.errors import NotFound
 from backcast_engine.history import History
-from services.compute.tasks.batch import Batch, BatchResult, run_batch
+from services.compute.tasks.batch import BatchResult, TaskBatch, run_batch
 
 
 def act(folder: str, what: str = "") -> int:
@@ -25,7 +25,7 @@ def act(folder: str, what: str = "") -> int:
     if what == "die" or (what == "die once" and marks == 0):
         os._exit(1)
     if what == "fail":
-        raise ZeroDivisionError("as it was told to")
+        raise ZeroDivisionError("as the test demands")
     if what == "stop" or (what == "stop once" and marks == 0):
         os.kill(os.getpid(), signal.SIGSTOP)
     if what == "wait" or (what == "wait after the first" and marks > 0):
@@ -72,7 +72,7 @@ def candle_count(history: History, times: int) -> int:
     return len(history.candles) * times
 
 
-def run_batch_in_a_millisecond_each(batch: Batch) -> BatchResult:
+def run_batch_in_a_millisecond_each(batch: TaskBatch) -> BatchResult:
     """Run a batch, and say that each of its tasks took a millisecond."""
     return replace(run_batch(batch), seconds=0.001 * len(batch.tasks))
 

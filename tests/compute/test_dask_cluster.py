@@ -15,7 +15,7 @@ from backcast_engine.errors import InvalidInput, NotFound
 from backcast_engine.interval import Interval
 from services.compute.tasks.batch import Task
 from services.compute.tasks.errors import WorkerDied
-from services.compute.tasks.jobs import Job
+from services.compute.tasks.jobs import ComputeJob
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers import dask_cluster
 from services.compute.workers.dask_cluster import DaskCluster
@@ -52,7 +52,7 @@ async def test_what_a_function_returns_comes_back_whatever_its_size(cluster: Das
 async def test_errors_are_raised_here(cluster: DaskCluster, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is none"):
         await wrap_future(cluster.submit(not_found))
-    with pytest.raises(ZeroDivisionError, match="as it was told to"):
+    with pytest.raises(ZeroDivisionError, match="as the test demands"):
         await wrap_future(cluster.submit(act, str(tmp_path), "fail"))
 
 
@@ -109,7 +109,7 @@ async def test_a_reader_that_leaves_gives_the_cluster_back(
     runner = TaskRunner(cluster, Supply(tmp_path / "columns", cryptos(50)))
     with Gate(marks) as gate:
         async with aclosing(
-            runner.run(Job(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
+            runner.run(ComputeJob(cryptos(50), Interval.HOUR_1, ("close",), lambda _: [task]))
         ) as outcomes:
             await anext(outcomes)
         await processes.taken_back()

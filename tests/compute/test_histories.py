@@ -28,7 +28,7 @@ from backcast_engine.times import EARLIEST_S
 from services.compute.candles.column_files import ColumnFiles
 from services.compute.candles.location import DataVersion
 from services.compute.candles.source import HistoryBlocks
-from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
+from services.compute.tasks.batch import LocatedTask, Task, TaskBatch, run_batch
 from services.wire.backtests import execution_to
 from services.wire.breaks import break_from, break_to
 from services.wire.candles import candles_to, partial_candles_from, partial_candles_to
@@ -75,7 +75,7 @@ def computed(folder: Path, execution: Execution) -> BacktestResult:
     window = Window(START_S, START_S + 60 * DAY_S)
     asked = Backtest(BuyAndHold(), Interval.DAY_1, window, execution, Detail.EQUITY)
     located = LocatedTask(files.stored(data, Interval.DAY_1, COLUMNS), Task(run_backtest, asked))
-    (outcome,) = run_batch(Batch([located])).results
+    (outcome,) = run_batch(TaskBatch([located])).results
     result: BacktestResult = outcome.value
     return result
 

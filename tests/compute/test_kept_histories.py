@@ -5,11 +5,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from backcast_engine.history import History
 from backcast_engine.interval import Interval
-from services.compute.candles.kept_histories import KeptHistories
+from services.compute.candles.fetched import FetchedHistory
+from services.compute.candles.kept_histories import KeptHistories, MappedHistory
 from services.compute.candles.location import DataVersion
 from services.compute.candles.stored import StoredCandles
 from tests.candle_making import random_candles
@@ -34,9 +37,9 @@ class Keeper:
     def history(self, symbol: str, fingerprint: str = "1") -> History:
         stored = self.stored(symbol, fingerprint)
 
-        def map_file() -> History:
-            self.mapped += 1
-            return stored.map()
+        def map_file(words: NDArray[np.int64] | None) -> MappedHistory:
+            self.mapped += words is None
+            return stored.mapped(words)
 
         return self._kept.history(symbol, stored.path, map_file)
 
@@ -107,6 +110,19 @@ def test_a_file_that_was_replaced_is_mapped_anew(keeper: Keeper) -> None:
     keeper.history("A")
     keeper.write("A", seed=2)
     assert keeper.history("A").candles.close.tolist() == random_candles(2, 1000).close.tolist()
+
+
+def test_a_file_that_has_grown_is_not_mapped_anew(keeper: Keeper) -> None:
+    candles = random_candles(1, 1_010)
+    keeper.stored("A", "1").write([candles[:1_000]])
+    before = keeper.history("A", "1")
+    files = open_files()
+    fetched = FetchedHistory("A", "2", int(candles.open_time_s[1_000]), [candles[1_000:]])
+    assert keeper.stored("A", "1").grow(DataVersion("A", "2"), fetched)
+    assert keeper.history("A", "2").candles.close.tolist() == candles.close.tolist()
+    assert (keeper.mapped, open_files(), len(before.candles)) == (1, files, 1_000)
+    with pytest.raises(FileNotFoundError):
+        keeper.history("A", "1")
 
 
 def test_a_file_that_was_truncated_is_as_good_as_none(keeper: Keeper) -> None:

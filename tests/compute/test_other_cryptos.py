@@ -12,7 +12,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.rules.parse import parse
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.times import EARLIEST_S
-from services.compute.tasks.jobs import Job, backtest_job, computed_result
+from services.compute.tasks.jobs import ComputeJob, backtest_job, computed_result
 from services.compute.tasks.runner import TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.domain.errors import Unavailable
@@ -38,7 +38,7 @@ def supply(tmp_path: Path) -> Supply:
     return Supply(tmp_path / "columns", cryptos(COUNT + 1))
 
 
-def job() -> Job:
+def job() -> ComputeJob:
     return backtest_job(cryptos(COUNT), BACKTEST, OTHERS)
 
 
@@ -50,7 +50,7 @@ def expected(supply: Supply) -> dict[str, list[bytes]]:
     }
 
 
-async def test_a_backtest_sees_the_other_cryptos_and_tells_their_versions(
+async def test_a_backtest_sees_the_other_cryptos_and_returns_their_versions(
     pool: WorkerPool, supply: Supply
 ) -> None:
     outcomes = await outcomes_of(TaskRunner(pool, supply), job())

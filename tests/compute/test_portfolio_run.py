@@ -167,7 +167,7 @@ async def test_candles_that_are_replaced_again_and_again_make_the_portfolio_fail
     assert (caught.value.reason, workers.accounts) == (ErrorReason.CANDLES_CHANGING, 3)
 
 
-async def test_strategies_see_other_cryptos_whose_versions_are_told(supply: Supply) -> None:
+async def test_strategies_see_other_cryptos_whose_versions_are_returned(supply: Supply) -> None:
     # One is traded, too.
     others = (cryptos(COUNT)[1], cryptos(COUNT + 1)[COUNT])
     supply.candles[others[1]] = random_candles(77, 1_000)

@@ -7,21 +7,21 @@ from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine.errors import BackcastError, NotFound
 from services.compute.candles.location import DataVersion
 from services.compute.messages.responses import result_responses
-from services.compute.tasks.runner import Outcome
+from services.compute.tasks.runner import TaskOutcome
 from services.wire.result_parts import joined_parts, result_parts
 from tests.wire.test_result_parts import long_result
 
 MIB = 2**20
 
 
-def outcome(symbol: str, result: BacktestResult | BackcastError) -> Outcome:
+def outcome(symbol: str, result: BacktestResult | BackcastError) -> TaskOutcome:
     """Return an outcome as a worker makes it."""
     data = DataVersion(symbol, f"of {symbol}")
     if isinstance(result, BackcastError):
-        return Outcome(data, None, result)
+        return TaskOutcome(data, None, result)
     computed = [ComputedResult(parts=[part.SerializeToString()]) for part in result_parts(result)]
     computed[0].metrics = b"figures"
-    return Outcome(data, None, [each.SerializeToString() for each in computed])
+    return TaskOutcome(data, None, [each.SerializeToString() for each in computed])
 
 
 def test_results_and_failures_share_a_response() -> None:

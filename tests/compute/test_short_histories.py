@@ -75,7 +75,7 @@ def test_no_file_takes_the_place_of_one_that_has_more(
         assert getattr(both, column).tobytes() == getattr(CANDLES, column)[first:].tobytes()
 
 
-def test_a_short_history_without_candles_tells_nothing_of_the_candles_before(files: ColumnFiles) -> None:
+def test_a_short_history_without_candles_contains_no_earlier_candles(files: ColumnFiles) -> None:
     after_s = int(CANDLES.open_time_s[-1]) + 3600
     stored = put(files, "AUSDT", "1", ("open", "close"), since_s=after_s)
     assert stored.use()

@@ -19,7 +19,7 @@ from backcast_engine.sweep import (
     make_grid,
 )
 from services.compute.tasks.jobs import sweep_job
-from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.tasks.runner import TaskOutcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
 from tests.candle_making import START_S
 from tests.compute.running import outcomes_of
@@ -40,7 +40,7 @@ SWEEP = Sweep(
 )
 
 
-def first_of(outcome: Outcome) -> int | None:
+def first_of(outcome: TaskOutcome) -> int | None:
     """The number of the first combination of an outcome's chunk, None where it has no chunk."""
     return None if outcome.task is None else outcome.task.argument.first
 

@@ -19,10 +19,10 @@ from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import DataVersion
-from services.compute.tasks.batch import Batch, Task, run_batch
+from services.compute.tasks.batch import Task, TaskBatch, run_batch
 from services.compute.tasks.errors import WorkerDied
-from services.compute.tasks.jobs import Job, backtest_job, computed_result
-from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.tasks.jobs import ComputeJob, backtest_job, computed_result
+from services.compute.tasks.runner import TaskOutcome, TaskRunner
 from services.compute.workers.pool import WorkerPool
 from services.domain.errors import Internal, Unavailable
 from tests.candle_making import START_S
@@ -78,9 +78,9 @@ def acts_of(marks: Path, **acts: str) -> Callable[[DataVersion], list[Task]]:
 
 async def by_symbol(
     runner: TaskRunner, count: int, tasks_of: Callable[[DataVersion], list[Task]]
-) -> dict[str, list[Outcome]]:
-    outcomes: dict[str, list[Outcome]] = {}
-    for outcome in await outcomes_of(runner, Job(cryptos(count), HOUR, COLUMNS, tasks_of)):
+) -> dict[str, list[TaskOutcome]]:
+    outcomes: dict[str, list[TaskOutcome]] = {}
+    for outcome in await outcomes_of(runner, ComputeJob(cryptos(count), HOUR, COLUMNS, tasks_of)):
         outcomes.setdefault(outcome.data.symbol, []).append(outcome)
     return outcomes
 
@@ -161,7 +161,7 @@ async def test_a_deadly_task_in_the_last_batch_ends_no_run_early(
 async def test_a_crypto_without_candles_has_its_reason(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     reason = supply.errors[cryptos(3)[1]] = NotFound("there are no candles")
     outcomes = await by_symbol(TaskRunner(pool, supply), 3, acts_of(marks))
-    assert outcomes["C1USDT"] == [Outcome(cryptos(3)[1], None, reason)]
+    assert outcomes["C1USDT"] == [TaskOutcome(cryptos(3)[1], None, reason)]
     assert marks_in(marks) == 2
 
 
@@ -182,9 +182,9 @@ async def test_candles_that_went_away_and_cannot_be_brought_fail_their_tasks(
     supply.gone = {crypto: 1}
     tasks = acts_of(marks)(crypto) * 2
     reason = NotFound("there are no candles")
-    job = Job([crypto], HOUR, COLUMNS, supply.failing(reason, tasks))
+    job = ComputeJob([crypto], HOUR, COLUMNS, supply.failing(reason, tasks))
     outcomes = await outcomes_of(TaskRunner(pool, supply), job)
-    assert outcomes == [Outcome(crypto, task, reason) for task in tasks]
+    assert outcomes == [TaskOutcome(crypto, task, reason) for task in tasks]
 
 
 async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
@@ -208,7 +208,7 @@ async def test_batches_grow_from_single_tasks_and_shrink_at_the_end(
 async def test_the_first_outcome_comes_alone_and_later_ones_together(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
-    job = Job(cryptos(200), HOUR, COLUMNS, acts_of(marks))
+    job = ComputeJob(cryptos(200), HOUR, COLUMNS, acts_of(marks))
     sizes = []
     # Batches of one task: those of several are gathered.
     async with aclosing(TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply).run(job)) as gathered:
@@ -223,7 +223,7 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
     pool: WorkerPool, supply: Supply, marks: Path
 ) -> None:
     runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
-    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as outcomes:
+    async with aclosing(runner.run(ComputeJob(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as outcomes:
         await anext(outcomes)
     # It comes after all that was not taken back.
     await wrap_future(pool.submit(divmod, 17, 5))
@@ -232,7 +232,7 @@ async def test_a_reader_that_leaves_gives_the_workers_back(
 
 async def test_a_slow_reader_holds_the_workers_up(pool: WorkerPool, supply: Supply, marks: Path) -> None:
     runner = TaskRunner(CountingWorkers(pool, batch_s=1e-9), supply)
-    async with aclosing(runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as gathered:
+    async with aclosing(runner.run(ComputeJob(cryptos(200), HOUR, COLUMNS, acts_of(marks)))) as gathered:
         await anext(gathered)
         for _ in range(20):
             await wrap_future(pool.submit(divmod, 17, 5))
@@ -249,7 +249,7 @@ async def test_an_error_of_the_supply_ends_the_run(pool: WorkerPool, supply: Sup
 async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> None:
     async with WorkerPool(1) as stopping:
         runner = TaskRunner(stopping, supply)
-        outcomes = runner.run(Job(cryptos(200), HOUR, COLUMNS, acts_of(marks)))
+        outcomes = runner.run(ComputeJob(cryptos(200), HOUR, COLUMNS, acts_of(marks)))
         await anext(outcomes)
         stopping.shutdown(wait=False, cancel_futures=True)
         with pytest.raises(Unavailable, match="compute is stopping"):
@@ -258,4 +258,4 @@ async def test_a_pool_that_stops_ends_the_run(supply: Supply, marks: Path) -> No
 
 async def test_a_worker_with_another_engine_is_refused(pool: WorkerPool) -> None:
     with pytest.raises(Unavailable, match=r"a worker has version .* of the engine, and compute 0"):
-        await wrap_future(pool.submit(run_batch, Batch([], engine_version="0")))
+        await wrap_future(pool.submit(run_batch, TaskBatch([], engine_version="0")))

@@ -28,18 +28,18 @@ def timescale_programs() -> Path | None:
 def _installed() -> Iterator[Path]:
     for folder in os.get_exec_path():
         if (config := Path(folder, "pg_config")).is_file():
-            yield Path(_told_by(config, "--bindir"))
+            yield Path(_answer_of(config, "--bindir"))
     yield from sorted(_DEBIAN.glob("*/bin"), reverse=True)
 
 
 def _has_timescale(programs: Path) -> bool:
     if not all((programs / name).is_file() for name in _PROGRAMS):
         return False
-    share = Path(_told_by(programs / "pg_config", "--sharedir"))
+    share = Path(_answer_of(programs / "pg_config", "--sharedir"))
     return (share / "extension" / "timescaledb.control").is_file()
 
 
-def _told_by(config: Path, question: str) -> str:
+def _answer_of(config: Path, question: str) -> str:
     return subprocess.run([config, question], check=True, capture_output=True, text=True).stdout.strip()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from services.local.ports import free_ports
 from services.local.server_process import ServerProcess
-from services.local.system_account import Account, let_pass
+from services.local.system_account import SystemAccount, let_pass
 from tests.deploy.dockerfile import FILE, ImageFolder, Stage, stages
 
 
@@ -39,11 +39,11 @@ def image(short_folder: Path) -> Iterator[ImageFolder]:
         folder.chmod(mode)
 
 
-def user_of(stage: Stage) -> Account:
+def user_of(stage: Stage) -> SystemAccount:
     user, group = map(int, stage.last("USER").split(":"))
     assert user
     assert group
-    return Account(user, group)
+    return SystemAccount(user, group)
 
 
 def test_images_are_pinned_and_equal() -> None:

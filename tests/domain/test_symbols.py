@@ -12,7 +12,7 @@ from services.domain.symbols import (
     EXCHANGES,
     MONEY,
     QUOTES,
-    Kind,
+    CryptoKind,
     canonical_symbol,
     kind_of,
     parse_symbol,
@@ -42,7 +42,7 @@ HOSTILE = [
 )
 def test_spellings_of_one_pair_are_one_symbol(text: str) -> None:
     assert canonical_symbol(text) == "BTCUSDT"
-    assert kind_of("BTCUSDT") is Kind.SPOT
+    assert kind_of("BTCUSDT") is CryptoKind.SPOT
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_spellings_of_one_pair_are_one_symbol(text: str) -> None:
 )
 def test_spellings_of_a_perpetual_are_one_symbol(text: str, symbol: str) -> None:
     assert canonical_symbol(text) == symbol
-    assert kind_of(symbol) is Kind.PERPETUAL
+    assert kind_of(symbol) is CryptoKind.PERPETUAL
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,22 @@ def test_spellings_of_a_perpetual_are_one_symbol(text: str, symbol: str) -> None
 )
 def test_spellings_of_a_dated_future_are_one_symbol(text: str, symbol: str) -> None:
     assert canonical_symbol(text) == symbol
-    assert kind_of(symbol) is Kind.DATED_FUTURE
+    assert kind_of(symbol) is CryptoKind.DATED_FUTURE
 
 
 @pytest.mark.parametrize(
     ("symbol", "kind"),
     [
-        *(("BTCUSDTPERP", Kind.PERPETUAL), ("BTCUSDT240329", Kind.DATED_FUTURE)),
-        *(("PERPUSDT", Kind.SPOT), ("PERP", Kind.SPOT), ("BTCUSDT241399", Kind.SPOT), ("240329", Kind.SPOT)),
+        *(("BTCUSDTPERP", CryptoKind.PERPETUAL), ("BTCUSDT240329", CryptoKind.DATED_FUTURE)),
+        *(
+            ("PERPUSDT", CryptoKind.SPOT),
+            ("PERP", CryptoKind.SPOT),
+            ("BTCUSDT241399", CryptoKind.SPOT),
+            ("240329", CryptoKind.SPOT),
+        ),
     ],
 )
-def test_what_earlier_versions_stored_keeps_its_name_and_has_a_kind(symbol: str, kind: Kind) -> None:
+def test_what_earlier_versions_stored_keeps_its_name_and_has_a_kind(symbol: str, kind: CryptoKind) -> None:
     assert (canonical_symbol(symbol), kind_of(symbol)) == (symbol, kind)
     names = {"BTCUSDTPERP": "BTCUSDT.P", "BTCUSDT240329": "BTCUSDT_240329"}
     assert renamed(symbol) == names.get(symbol)
@@ -142,22 +147,33 @@ BASES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=8).
 ) | st.text("币安人生龙虾我踏马来了", min_size=1, max_size=5)
 EXPIRIES = st.dates(date(2015, 1, 1), date(2068, 12, 31))
 SPELLINGS = {
-    Kind.SPOT: ("{b}{q}", "{b}/{q}", "{b}-{q}", "{b}_{q}", "KRAKEN:{b}{q}"),
-    Kind.PERPETUAL: ("{b}{q}.P", "{b}{q}_PERP", "{b}-{q}-SWAP", "{b}/{q}:{q}", "{b}_{q}_{q}", "{b}{q}-PERP"),
-    Kind.DATED_FUTURE: (
+    CryptoKind.SPOT: ("{b}{q}", "{b}/{q}", "{b}-{q}", "{b}_{q}", "KRAKEN:{b}{q}"),
+    CryptoKind.PERPETUAL: (
+        "{b}{q}.P",
+        "{b}{q}_PERP",
+        "{b}-{q}-SWAP",
+        "{b}/{q}:{q}",
+        "{b}_{q}_{q}",
+        "{b}{q}-PERP",
+    ),
+    CryptoKind.DATED_FUTURE: (
         "{b}{q}_{d:%y%m%d}",
         "{b}-{q}-{d:%y%m%d}",
         "{b}/{q}:{q}-{d:%y%m%d}",
         "{b}{q}-{d:%d%b%y}",
     ),
 }
-SUFFIXES = {Kind.SPOT: "", Kind.PERPETUAL: ".P", Kind.DATED_FUTURE: "_{d:%y%m%d}"}
+SUFFIXES = {
+    CryptoKind.SPOT: "",
+    CryptoKind.PERPETUAL: ".P",
+    CryptoKind.DATED_FUTURE: "_{d:%y%m%d}",
+}
 
 
 @st.composite
-def spelled(draw: st.DrawFn) -> tuple[str, str, Kind]:
+def spelled(draw: st.DrawFn) -> tuple[str, str, CryptoKind]:
     """Draw a symbol in one of its spellings, its canonical form and its kind."""
-    kind = draw(st.sampled_from(Kind))
+    kind = draw(st.sampled_from(CryptoKind))
     parts = {"b": draw(BASES), "q": draw(st.sampled_from(sorted(QUOTES))), "d": draw(EXPIRIES)}
     text = draw(st.sampled_from(SPELLINGS[kind])).format(**parts)
     if draw(st.booleans()):
@@ -166,7 +182,7 @@ def spelled(draw: st.DrawFn) -> tuple[str, str, Kind]:
 
 
 @given(spelled())
-def test_every_spelling_is_one_symbol_of_one_kind(drawn: tuple[str, str, Kind]) -> None:
+def test_every_spelling_is_one_symbol_of_one_kind(drawn: tuple[str, str, CryptoKind]) -> None:
     text, canonical, kind = drawn
     symbol = parse_symbol(text)
     assert (symbol.canonical, symbol.kind) == (canonical, kind)
@@ -175,7 +191,7 @@ def test_every_spelling_is_one_symbol_of_one_kind(drawn: tuple[str, str, Kind]) 
 
 @given(spelled(), st.data())
 def test_another_sign_is_the_same_symbol_or_refused(
-    drawn: tuple[str, str, Kind], data: st.DataObject
+    drawn: tuple[str, str, CryptoKind], data: st.DataObject
 ) -> None:
     """A sign more or less, or another one, makes no other kind of the same pair, and no other day of it.
 

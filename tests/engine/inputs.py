@@ -58,7 +58,7 @@ class Scripted(Strategy):
     """Signals at the given times, whatever the prices: lets a test speak about fills alone."""
 
     name: ClassVar[str] = "scripted"
-    summary: ClassVar[str] = "Does as it is told."
+    summary: ClassVar[str] = "Follows the given signals."
     lookback_candles: ClassVar[int] = 0
     columns: ClassVar[frozenset[str]] = frozenset()
     on_other_candles: ClassVar[tuple[On, ...]] = ()

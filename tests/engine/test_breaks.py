@@ -298,7 +298,7 @@ def test_a_part_of_one_candle_has_nothing_to_hold():
 # Parts apart
 
 
-def test_split_tells_of_each_part_as_a_backtest_of_its_own():
+def test_split_reports_each_part_as_a_backtest_of_its_own():
     rng = np.random.default_rng(4)
     closes = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, 300)))
     closes[120:] *= 1e5

@@ -54,7 +54,7 @@ def test_coverage_counts_expected_and_missing_candles_and_the_longest_gap(interv
     assert coverage(at, start, end, interval) == expected
 
 
-def test_coverage_tells_the_first_and_the_last_candle():
+def test_coverage_contains_the_first_and_the_last_candle():
     candles = make_candles([10.0] * 4, at=[0, 2, 5, 9])
     window = Window(MONDAY_S + 3_600, MONDAY_S + 9 * 3_600)
     found = run_backtest(History(candles), Backtest(Scripted(), Interval.HOUR_1, window, FREE)).coverage
@@ -96,7 +96,7 @@ def test_a_window_without_candles_is_refused(start, end):
         ([0, 1, 2], [(2, 3)], 0.5, 2.5, 21),
     ],
 )
-def test_days_tell_the_hours_that_they_miss(at, partial, start, end, expected):
+def test_days_count_the_hours_that_they_miss(at, partial, start, end, expected):
     candles = make_candles([10.0] * len(at), interval=Interval.DAY_1, at=at)
     times = np.array([MONDAY_S + day * DAY_S for day, _ in partial], np.int64)
     made_of = PartialCandles(times, np.array([hours for _, hours in partial], np.int64))

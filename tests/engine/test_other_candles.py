@@ -31,7 +31,7 @@ from backcast_engine.history import History, HistoryTooShort
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
 from backcast_engine.rules.parse import parse, parse_line
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.ticks import exact_sums
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.domain import aggregation
@@ -148,7 +148,7 @@ def expected(run, run_interval, other, interval, part, ignored, times, is_own):
 def values_of(history, text, run_interval, window, rule=BreakRule.CLOSE):
     """Return the times of a window's candles, and the values of a series there, None where undefined."""
     traded = TradedWindow(history, run_interval, window, Execution(break_rule=rule))
-    values = traded.values(parse_line(text, Kind.SERIES)).tolist()
+    values = traded.values(parse_line(text, ValueKind.SERIES)).tolist()
     return traded.candles.open_time_s.tolist(), [None if math.isnan(value) else value for value in values]
 
 
@@ -245,7 +245,7 @@ def test_what_came_before_the_warm_up_of_other_candles_has_no_say():
     window = Window(MONDAY_S + 390 * 86_400, MONDAY_S + 400 * 86_400)
     _, values = values_of(History(hours_), "ema(5)@1d", HOUR, window)
     days, _ = aggregate(hours_, DAY, exact_sums)
-    whole = Evaluation(days).series(parse_line("ema(5)", Kind.SERIES))[389:399].repeat(24)
+    whole = Evaluation(days).series(parse_line("ema(5)", ValueKind.SERIES))[389:399].repeat(24)
     # The last hour of a day sees this day.
     assert values[:24] == pytest.approx([*whole[:23], whole[24]], rel=1e-8)
 

@@ -107,7 +107,7 @@ def test_a_history_that_begins_within_the_window_is_too_short_even_without_a_war
     [(1500, 5, ErrorReason.NO_CANDLES_IN_WINDOW), (0, 2, ErrorReason.TOO_FEW_CANDLES)],
     ids=["a window after the data", "a window at its beginning"],
 )
-def test_only_the_whole_history_tells_that_there_are_too_few_candles(
+def test_only_the_whole_history_shows_that_there_are_too_few_candles(
     start: int, hours: int, reason: ErrorReason
 ) -> None:
     start_s = int(CANDLES.open_time_s[0]) + 3600 * start

@@ -305,7 +305,7 @@ def test_a_tie_trades_nothing():
     [
         # 15 digits, and one tick more in the last candle.
         [123_456_789.012345] * 99 + [123_456_789.012346],
-        # Beyond what a float64 tells apart after a division by 20 or 50.
+        # Beyond what a float64 distinguishes after a division by 20 or 50.
         [999_999_999_999_998.0] * 99 + [999_999_999_999_999.0],
         # No decimals of few digits: neighbours among the float64 values.
         [0.30000000000000004] * 99 + [0.3000000000000001],

@@ -54,7 +54,7 @@ def test_candles_before_the_window_count_and_those_after_it_do_not():
 
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES.keys() - {"buy_and_hold", "rules"}))
-def test_the_longest_strategies_tell_how_many_candles_they_need(name):
+def test_the_longest_strategies_name_how_many_candles_they_need(name):
     numbers = {"period": 10_000, "slow": 10_000, "entry": 10_000}
     strategy = STRATEGIES[name]()
     longest = type(strategy)(**{key: value for key, value in numbers.items() if hasattr(strategy, key)})

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.crypto_pb2 import Crypto
 from backcast_engine.candles import Candles
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.exchanges.all_exchanges import EXCHANGES
-from services.feed.exchanges.exchange import Market
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.fetch import CryptoReport, fetch_crypto
 from services.feed.spans import Span
 from services.feed.writing import spans_asked, writer_to
@@ -53,13 +53,13 @@ class Store:
 
 
 async def fetch(
-    stand_in: StandIn, store: Store, market: Market, wanted: Span, read_s: float = 30.0
+    stand_in: StandIn, store: Store, market: ExchangeMarket, wanted: Span, read_s: float = 30.0
 ) -> CryptoReport:
     """Fetch one crypto, as a new process does: it asks for the markets first."""
     if not stand_in.exchange.limit.used_header:
-        # No answer tells what a process before has used: a new one takes longer than that to start.
+        # No answer states what an earlier process has used: a new one takes longer than that to start.
         stand_in.clock.set(stand_in.clock.now_s() + stand_in.exchange.limit.window_s)
-    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
+    async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
         await client.markets()
         return await fetch_crypto(client, market, wanted, await store.asked(market.symbol), store.write)
 
@@ -91,7 +91,7 @@ def rows(candles: Candles) -> list[tuple[float, ...]]:
 
 
 def made_records(hours: int, absent: Collection[int] = ()) -> list[Record]:
-    """Return candles whose values tell their hours."""
+    """Return candles whose values identify their hours."""
     return [
         (
             START_S + HOUR_S * hour,
@@ -110,9 +110,9 @@ def span(hours: int) -> Span:
     return Span(START_S, START_S + hours * HOUR_S)
 
 
-def own_market(exchange_name: str) -> Market:
+def own_market(exchange_name: str) -> ExchangeMarket:
     """Return the market of the stand-in, stored under a symbol of its own."""
-    return Market(f"F{next(_numbers)}USDT", NAMES[exchange_name][0], "USDT", True)
+    return ExchangeMarket(f"F{next(_numbers)}USDT", NAMES[exchange_name][0], "USDT", True)
 
 
 def stand_in_of(exchange_name: str, records: list[Record], now_s: float, **more: object) -> StandIn:

@@ -66,7 +66,7 @@ class StandIn:
     # A fault's name; or a body that is sent with status 200.
     faults: deque[str | bytes] = field(default_factory=deque)
     asked: list[tuple[str, Params]] = field(default_factory=list)
-    # The weight used in each window, where answers tell it: the first window starts in 1970.
+    # The weight used in each window, where answers state it: the first window starts in 1970.
     weights: Counter[int] = field(default_factory=Counter)
     # Where they do not, any `window_s` seconds count: the times of requests, and their weight.
     sent: list[tuple[float, int]] = field(default_factory=list)

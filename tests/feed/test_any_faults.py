@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backcast_engine.errors import BackcastError
 from services.feed.exchanges.all_exchanges import EXCHANGES
-from services.feed.exchanges.exchange import Market
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.fetch import OVERLAP_S, CryptoReport
 from services.feed.spans import Span
 from tests.feed.fetching import (
@@ -38,7 +38,9 @@ def killer(task: asyncio.Task[CryptoReport], last: int) -> Callable[[int], None]
     return kill
 
 
-async def fetched_at_last(stand_in: StandIn, store: Store, market: Market, wanted: Span) -> CryptoReport:
+async def fetched_at_last(
+    stand_in: StandIn, store: Store, market: ExchangeMarket, wanted: Span
+) -> CryptoReport:
     """Fetch as often as it takes: a fault may end a fetch."""
     while stand_in.faults:
         with suppress(BackcastError):

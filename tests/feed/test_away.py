@@ -1,4 +1,4 @@
-"""What a fetch needs is away for a while: it goes on when it is back, and tells what happened."""
+"""What a fetch needs is away for a while: it goes on when it is back, and reports what happened."""
 
 import asyncio
 from collections import deque

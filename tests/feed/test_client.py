@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from backcast_engine.errors import BackcastError, InvalidInput, Refused
 from services.feed import client as client_module
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
 from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
-from services.feed.exchanges.exchange import Market
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.markets import with_quote, with_symbols
 from tests.feed.fetching import served_as
 from tests.feed.stand_in import HOUR_S, NAMES, PASSING_FAULTS, StandIn, serving
@@ -36,7 +36,7 @@ NOW_S = START_S + 60 * HOUR_S
 @asynccontextmanager
 async def client_of(
     exchange_name: str, faults: tuple[str, ...] = (), read_s: float = 30.0, **more: int
-) -> AsyncIterator[tuple[Client, StandIn, Market]]:
+) -> AsyncIterator[tuple[ExchangeClient, StandIn, ExchangeMarket]]:
     stand_in = StandIn(
         EXCHANGES[exchange_name],
         VirtualClock(NOW_S),
@@ -46,11 +46,11 @@ async def client_of(
     )
     name, symbol = NAMES[exchange_name]
     with serving(stand_in):
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
-            yield client, stand_in, Market(symbol, name, "USDT", True)
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url, read_s) as client:
+            yield client, stand_in, ExchangeMarket(symbol, name, "USDT", True)
 
 
-async def asked(client: Client, market: Market) -> np.ndarray:
+async def asked(client: ExchangeClient, market: ExchangeMarket) -> np.ndarray:
     rows = await client.candles(market, START_S, START_S + 50 * HOUR_S)
     assert rows is not None
     return np.unique(rows.times_s())
@@ -118,11 +118,11 @@ async def test_what_does_not_pass_is_asked_once(fault: str, kind: type[BackcastE
 async def test_a_symbol_that_the_exchange_does_not_know_is_asked_once(exchange_name: str) -> None:
     async with client_of(exchange_name) as (client, stand_in, _):
         with pytest.raises(InvalidInput, match=r"^symbol: \w+ does not know it: "):
-            await client.candles(Market("NOUSDT", "NO-USDT", "USDT", True), START_S, START_S + HOUR_S)
+            await client.candles(ExchangeMarket("NOUSDT", "NO-USDT", "USDT", True), START_S, START_S + HOUR_S)
         assert len(stand_in.asked) == 1
 
 
-async def test_who_is_told_to_wait_waits_as_long() -> None:
+async def test_a_client_that_is_asked_to_wait_waits_as_long() -> None:
     async with client_of("binance", ("429", "429")) as (client, stand_in, market):
         assert len(await asked(client, market)) == 50
         assert stand_in.clock.now_s() == NOW_S + 14
@@ -200,10 +200,10 @@ async def test_a_candle_is_closed_by_both_clocks(ahead_s: int) -> None:
         assert client.skew == f"the clock of Binance is 300 s {which} this machine's"
 
 
-async def test_a_server_that_is_not_there_is_told() -> None:
+async def test_the_error_names_a_server_that_is_absent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-    async with Client(EXCHANGES["okx"], VirtualClock(NOW_S), f"http://{address}") as client:
+    async with ExchangeClient(EXCHANGES["okx"], VirtualClock(NOW_S), f"http://{address}") as client:
         with pytest.raises(Unanswered, match=f"there is no connection to {address}"):
             await client.markets()
 
@@ -227,7 +227,7 @@ async def test_a_certificate_is_trusted_where_its_ca_is_named(
 ) -> None:
     stand_in, ca = tls_stand_in
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(ca))
-    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+    async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
         assert [market.symbol for market in await client.markets()] == ["SOLUSDT"]
 
 
@@ -246,42 +246,42 @@ async def test_what_stands_in_the_way_is_named(
 ) -> None:
     stand_in, _ = tls_stand_in
     monkeypatch.setenv(name, value)
-    async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+    async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
         with pytest.raises(Unreachable, match=message):
             await client.markets()
     assert not stand_in.asked
 
 
-async def test_a_proxy_that_refuses_is_told(
+async def test_the_error_names_the_proxy_that_refuses(
     tls_stand_in: tuple[StandIn, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in, _ = tls_stand_in
     # It does not know CONNECT, as a proxy that refuses it.
     with serving(StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), {})) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             with pytest.raises(Unreachable, match="the proxy does not let through to OKX"):
                 await client.markets()
 
 
-async def test_a_server_without_tls_is_told() -> None:
+async def test_the_error_says_that_the_server_has_no_tls() -> None:
     with serving(StandIn(EXCHANGES["okx"], VirtualClock(NOW_S), {})) as plain:
         url = plain.base_url.replace("http:", "https:")
-        async with Client(EXCHANGES["okx"], VirtualClock(NOW_S), url) as client:
+        async with ExchangeClient(EXCHANGES["okx"], VirtualClock(NOW_S), url) as client:
             with pytest.raises(Unanswered, match=r"there is no connection by TLS to 127\.0\.0\.1:"):
                 await client.markets()
 
 
 def test_plain_http_is_for_this_machine_only() -> None:
     with pytest.raises(InvalidInput, match=r"^base_url: http://192\.0\.2\.1 is not https"):
-        Client(EXCHANGES["okx"], VirtualClock(NOW_S), "http://192.0.2.1")
+        ExchangeClient(EXCHANGES["okx"], VirtualClock(NOW_S), "http://192.0.2.1")
 
 
 # --- markets
 
 
-def market_of(symbol: str, is_traded: bool = True, other: str = "") -> Market:
-    return Market(symbol, symbol, symbol[-4:], is_traded, other)
+def market_of(symbol: str, is_traded: bool = True, other: str = "") -> ExchangeMarket:
+    return ExchangeMarket(symbol, symbol, symbol[-4:], is_traded, other)
 
 
 MARKETS = [market_of("BTCUSDT"), market_of("ETHUSDT"), market_of("LUNAUSDT", False), market_of("BTCUSDC")]

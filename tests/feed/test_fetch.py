@@ -17,7 +17,7 @@ from backcast_engine.errors import Refused
 from backcast_engine.interval import Interval
 from services.domain.conflict_rule import ConflictRule
 from services.domain.errors import Unavailable
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.errors import Banned, Conflicting, Forbidden
 from services.feed.exchanges.all_exchanges import EXCHANGES
 from services.feed.exchanges.exchange import Limit
@@ -223,7 +223,7 @@ async def test_candles_of_two_exchanges_are_not_mixed(data_service):
     assert (type(report.error), str(report.error)) == (Conflicting, reason)
 
 
-async def test_hours_that_kraken_has_dropped_are_told(data_service):
+async def test_hours_that_kraken_has_dropped_are_reported(data_service):
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     with serving(stand_in_of("kraken", records, START_S + 900 * HOUR_S)) as stand_in:
         report = await fetch(stand_in, store, market, span(900))
@@ -234,7 +234,7 @@ async def test_hours_that_kraken_has_dropped_are_told(data_service):
     assert (report.error, report.inserted) == (None, 719)
 
 
-async def test_an_hour_that_kraken_drops_while_it_is_asked_is_told(data_service):
+async def test_an_hour_that_kraken_drops_during_the_fetch_is_reported(data_service):
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 10)
     kept = Span(START_S + 80 * HOUR_S, START_S + 800 * HOUR_S)
@@ -251,7 +251,7 @@ async def test_an_hour_that_kraken_drops_while_it_is_asked_is_told(data_service)
     assert await store.asked(market.symbol) == []
 
 
-async def test_what_kraken_has_dropped_is_told_by_its_clock(data_service):
+async def test_hours_that_kraken_has_dropped_are_determined_by_its_clock(data_service):
     """Its hour begins five minutes before ours."""
     records, store, market = made_records(900), Store(data_service, "kraken"), own_market("kraken")
     stand_in = stand_in_of("kraken", records, START_S + 800 * HOUR_S - 120, ahead_s=300)
@@ -272,7 +272,7 @@ async def test_what_would_fail_for_all_ends_the_fetch(data_service, fault, error
     )
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
             with pytest.raises(error):
                 async for _ in fetch_all(client, wanted, {}, store.write):
@@ -288,7 +288,7 @@ async def test_a_data_service_that_is_away_ends_the_fetch():
     with serving(stand_in):
         async with (
             open_channel(address) as channel,
-            Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client,
+            ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client,
         ):
             write = writer_to(MarketDataServiceStub(channel), "data service", "binance")
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
@@ -304,7 +304,7 @@ async def test_the_others_go_on_where_one_fails(data_service):
     stand_in = StandIn(EXCHANGES["binance"], VirtualClock(START_S + 50 * HOUR_S), served)
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(stand_in.exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(40)) for market in await client.markets()}
             del served["G5USDT"]
             reports = {each.symbol: each async for each in fetch_all(client, wanted, {}, store.write)}
@@ -325,7 +325,7 @@ async def test_many_cryptos_take_as_long_as_the_weight_allows(data_service):
     stand_in = StandIn(exchange, VirtualClock(begin_s), served, cap=20)
     store = Store(data_service, "binance")
     with serving(stand_in):
-        async with Client(exchange, stand_in.clock, stand_in.base_url) as client:
+        async with ExchangeClient(exchange, stand_in.clock, stand_in.base_url) as client:
             wanted = {market.symbol: (market, span(400)) for market in await client.markets()}
             reports = [each async for each in fetch_all(client, wanted, {}, store.write)]
     assert [each.inserted for each in reports] == [400] * 12

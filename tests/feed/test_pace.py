@@ -1,4 +1,4 @@
-"""Requests stay below the limit, by the exchange's clock, and wait where they are told to."""
+"""Requests stay below the limit, by the exchange's clock, and wait where the exchange asks for it."""
 
 import pytest
 
@@ -25,7 +25,7 @@ async def test_what_others_use_counts_too() -> None:
     clock = VirtualClock(BEGIN_S)
     pace = Pace(LIMIT, clock)
     await pace.take(2)
-    pace.told(79, BEGIN_S)
+    pace.note_used(79, BEGIN_S)
     await pace.take(2)
     assert clock.now_s() == BEGIN_S + 60
 
@@ -33,8 +33,8 @@ async def test_what_others_use_counts_too() -> None:
 async def test_an_answer_of_the_minute_before_does_not_count_in_this_one() -> None:
     clock = VirtualClock(BEGIN_S)
     pace = Pace(LIMIT, clock)
-    pace.told(1, BEGIN_S)
-    pace.told(80, BEGIN_S - 1)
+    pace.note_used(1, BEGIN_S)
+    pace.note_used(80, BEGIN_S - 1)
     clock.set(BEGIN_S + 2)
     await pace.take(1)
     assert clock.now_s() == BEGIN_S + 2
@@ -43,7 +43,7 @@ async def test_an_answer_of_the_minute_before_does_not_count_in_this_one() -> No
 async def test_the_minute_is_that_of_the_exchange() -> None:
     clock = VirtualClock(BEGIN_S)
     pace = Pace(LIMIT, clock)
-    pace.told(80, BEGIN_S + 20)
+    pace.note_used(80, BEGIN_S + 20)
     await pace.take(1)
     assert clock.now_s() == BEGIN_S + 40
 
@@ -66,7 +66,7 @@ async def test_a_request_that_weighs_more_than_the_share_is_sent_alone() -> None
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.7, 1.9])
-async def test_windows_that_are_not_told_may_start_at_any_time(late_s: float) -> None:
+async def test_windows_that_are_unknown_may_start_at_any_time(late_s: float) -> None:
     clock = VirtualClock(BEGIN_S)
     pace = Pace(UNTOLD, clock)
     await pace.take(1)

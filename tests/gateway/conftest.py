@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.local.postgres import EmbeddedPostgres
 from services.local.valkey import EmbeddedValkey
 from services.rpc.channel import open_channel
@@ -38,7 +38,7 @@ async def calls() -> Calls:
 
 
 @pytest.fixture
-async def market(data: MarketData, calls: Calls) -> AsyncIterator[Market]:
+async def market(data: MarketData, calls: Calls) -> AsyncIterator[MarketCatalog]:
     """The market as a gateway sees it; no check is slow, however busy the machine is."""
     async with open_channel(data.address, interceptors=[calls]) as channel:
-        yield Market(MarketDataServiceStub(channel), slow_check_s=LIMIT_S)
+        yield MarketCatalog(MarketDataServiceStub(channel), slow_check_s=LIMIT_S)

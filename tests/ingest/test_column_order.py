@@ -28,7 +28,7 @@ def in_order(rows: list[Row], order: tuple[int, ...]) -> list[list[float]]:
 
 
 @given(st.sampled_from(list(permutations(range(4)))), st.integers(0, 2**32), st.booleans(), st.booleans())
-def test_any_order_is_told_by_the_values(
+def test_any_order_is_detected_by_the_values(
     read: Read, order: tuple[int, ...], seed: int, newest_first: bool, is_json: bool
 ) -> None:
     # Volumes far from the prices: where they are alike, the file is refused.
@@ -60,7 +60,7 @@ def test_rows_that_fit_no_order_are_refused_with_what_was_tried(read: Read) -> N
 
 
 @pytest.mark.parametrize("order", [USUAL, (2, 1, 0, 3)])
-def test_a_broken_row_is_told_and_changes_no_order(read: Read, order: tuple[int, ...]) -> None:
+def test_a_broken_row_is_reported_and_changes_no_order(read: Read, order: tuple[int, ...]) -> None:
     rows = in_order(candles(60, START_S), order)
     rows[7][1:5] = [9, 1, 5, 2]
     rows[8][2] = "x"  # type: ignore[call-overload]

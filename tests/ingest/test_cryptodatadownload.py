@@ -79,7 +79,7 @@ def test_each_header_of_cryptodatadownload_is_read(read: Read, header: str, row:
         (BANNER, "it has no column open"),
     ],
 )
-def test_what_cannot_be_told_is_refused(read: Read, content: str, reason: str) -> None:
+def test_ambiguous_content_is_refused(read: Read, content: str, reason: str) -> None:
     assert refusal(read, content).startswith(reason)
 
 

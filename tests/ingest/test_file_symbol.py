@@ -69,10 +69,10 @@ from tests.ingest.conftest import HEADER, NOW_S, OHLCV, START_S
         *(("BTCUSDT_1h_ohlcv.csv", "BTCUSDT", 3600), ("BTCUSD_2014-01-01_2024-12-31.csv", "BTCUSD", None)),
     ],
 )
-def test_names_in_the_grammar_tell_their_symbols(name: str, symbol: str, length_s: int | None) -> None:
-    told = parse_file_name(Path("/data") / name)
-    assert (told.symbol, told.no_candles) == (symbol, "")
-    assert [each.length_s for each in told.lengths] == ([] if length_s is None else [length_s])
+def test_names_in_the_grammar_contain_their_symbols(name: str, symbol: str, length_s: int | None) -> None:
+    parsed = parse_file_name(Path("/data") / name)
+    assert (parsed.symbol, parsed.no_candles) == (symbol, "")
+    assert [each.length_s for each in parsed.lengths] == ([] if length_s is None else [length_s])
 
 
 @pytest.mark.parametrize(
@@ -118,24 +118,24 @@ def test_names_in_the_grammar_tell_their_symbols(name: str, symbol: str, length_
         *("1H_BTCUSDT.csv", "prod_eth_1h.csv"),
     ],
 )
-def test_names_that_the_grammar_does_not_know_tell_no_crypto(name: str) -> None:
-    told = parse_file_name(Path("/BTCUSDT") / name)
-    assert told.symbol is None
-    assert told.reason.startswith("its name ")
+def test_names_that_the_grammar_does_not_know_name_no_crypto(name: str) -> None:
+    parsed = parse_file_name(Path("/BTCUSDT") / name)
+    assert parsed.symbol is None
+    assert parsed.reason.startswith("its name ")
 
 
 @pytest.mark.parametrize(
-    ("name", "pair", "told"),
+    ("name", "pair", "expected"),
     [
         *(("KRW-BTC.csv", "BTCKRW", "BTC in KRW"), ("USDT_BTC-1h.json", "BTCUSDT", "BTC in USDT")),
         *(("Upbit_KRW-ETH_1h.csv", "ETHKRW", "ETH in KRW"), ("usd-btc.csv", "BTCUSD", "BTC in USD")),
         ("TUSD-BTC.csv", "BTCTUSD", "BTC in TUSD"),
     ],
 )
-def test_a_pair_that_is_written_the_other_way_round_tells_no_crypto(name: str, pair: str, told: str) -> None:
-    name_tells = parse_file_name(Path(name))
-    assert name_tells.symbol is None
-    assert f"reversed (--symbol {pair} if these are prices of {told})" in name_tells.reason
+def test_a_pair_in_reverse_order_names_no_crypto(name: str, pair: str, expected: str) -> None:
+    parsed = parse_file_name(Path(name))
+    assert parsed.symbol is None
+    assert f"reversed (--symbol {pair} if these are prices of {expected})" in parsed.reason
 
 
 @pytest.mark.parametrize(
@@ -194,13 +194,13 @@ def test_what_is_no_candles_of_the_pair_is_refused(tmp_path: Path, path: str, wh
         ),
     ],
 )
-def test_folders_of_archives_tell_the_market(path: str, symbol: str) -> None:
-    told = parse_file_name(Path("/") / path)
-    assert (told.symbol, told.no_candles) == (symbol, "")
+def test_folders_of_archives_name_the_market(path: str, symbol: str) -> None:
+    parsed = parse_file_name(Path("/") / path)
+    assert (parsed.symbol, parsed.no_candles) == (symbol, "")
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "expected"),
     [
         ("kinds-of-klines-mixed/BTCUSDT.P_1h.csv", "BTCUSDT.P"),
         ("kinds-of-klines-mixed/quarter/GGGUSDT-1h-2024-01.csv", "GGGUSDT"),
@@ -217,12 +217,12 @@ def test_folders_of_archives_tell_the_market(path: str, symbol: str) -> None:
         ("symbol-column/VVGUSDT.csv", "its rows name VVHUSDT_250627, and the file is named for VVGUSDT"),
     ],
 )
-def test_samples_of_file_names_tell_their_symbols(import_cases: Path, path: str, told: str) -> None:
+def test_samples_of_file_names_contain_their_symbols(import_cases: Path, path: str, expected: str) -> None:
     try:
-        assert read_file(import_cases / path, Interval.HOUR_1, now_s=NOW_S).symbol == told
+        assert read_file(import_cases / path, Interval.HOUR_1, now_s=NOW_S).symbol == expected
     except InvalidInput as refused:
-        assert " " in told
-        assert told in str(refused)
+        assert " " in expected
+        assert expected in str(refused)
 
 
 # No word begins so: a file whose name has SYMBOL9_XBT does not name its symbol.
@@ -257,13 +257,13 @@ def named(draw: st.DrawFn) -> tuple[str, str]:
 
 
 @given(named())
-def test_names_from_the_grammar_tell_their_symbol(drawn: tuple[str, str]) -> None:
+def test_names_from_the_grammar_contain_their_symbol(drawn: tuple[str, str]) -> None:
     name, symbol = drawn
     assert parse_file_name(Path(name)).symbol == symbol
 
 
 @given(named(), st.data())
-def test_a_name_near_the_grammar_tells_the_same_symbol_or_none(
+def test_a_name_near_the_grammar_has_the_same_symbol_or_none(
     drawn: tuple[str, str], data: st.DataObject
 ) -> None:
     """A word more in a name never makes it the name of another crypto; nor does a sign that is lost."""
@@ -276,5 +276,5 @@ def test_a_name_near_the_grammar_tells_the_same_symbol_or_none(
     place = data.draw(st.sampled_from(places))
     begin, end = stem[:place], stem[place:]
     edited = f"{begin}_{word}" if not end else f"{begin}{word}{data.draw(st.sampled_from('-_ '))}{end}"
-    told = parse_file_name(Path(f"{edited}{dot}{ending}"))
-    assert told.symbol in (symbol, None) or told.no_candles
+    parsed = parse_file_name(Path(f"{edited}{dot}{ending}"))
+    assert parsed.symbol in (symbol, None) or parsed.no_candles

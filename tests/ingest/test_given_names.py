@@ -59,7 +59,7 @@ def test_columns_of_any_name_are_read_where_they_are_said(tmp_path: Path, kind: 
     assert (without.symbol, rows_of(without)) == (None, [(time_s, 2, 3, 1, 2.5, 0) for time_s in TIMES])
 
 
-def test_what_is_said_goes_before_what_names_tell(tmp_path: Path) -> None:
+def test_given_names_take_precedence_over_file_names(tmp_path: Path) -> None:
     lines = [f"{time_s},2,3,1,2.5,10,7" for time_s in TIMES]
     content = "\n".join(["time,open,high,low,close,volume,Volume USD", *lines])
     assert read_mapped(tmp_path, content).candles.volume.tolist() == [10] * 24
@@ -74,7 +74,7 @@ def test_what_is_said_goes_before_what_names_tell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mappings", "told"),
+    ("mappings", "reason"),
     [
         (["close"], r"--map: 'close' is not NAME=COLUMN; the names are datetime, open_price, "),
         (["close=x"], r"--map: 'close=x' is not NAME=COLUMN"),
@@ -85,9 +85,9 @@ def test_what_is_said_goes_before_what_names_tell(tmp_path: Path) -> None:
     ],
 )
 def test_names_and_columns_that_are_not_known_are_refused(
-    tmp_path: Path, mappings: list[str], told: str
+    tmp_path: Path, mappings: list[str], reason: str
 ) -> None:
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=reason):
         read_mapped(tmp_path, csv_of(*ODD), *mappings)
 
 

@@ -110,7 +110,7 @@ def as_json(rows: list[list[str]], _: bool) -> str:
 @pytest.mark.parametrize("unit", [1000, 10**6])
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("write", [as_csv, as_json])
-def test_close_times_tell_the_length(
+def test_close_times_determine_the_length(
     read: Read, write: Callable[[list[list[str]], bool], str], header: bool, unit: int
 ) -> None:
     def content(length_s: int) -> str:
@@ -185,14 +185,14 @@ def test_one_longer_candle_among_hours_is_found(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "stated"),
     [
         *(("AUSDT-8h-2024-01-01.csv", "8 hours"), ("AUSDT, 240.csv", "4 hours"), ("AUSDT_1D.csv", "1 day")),
         *(("AUSDT_H4.csv", "4 hours"), ("candles 4h.csv", "4 hours"), ("AUSDT-1M.csv", "30 days")),
         ("4h/AUSDT.csv", "4 hours"),
     ],
 )
-def test_a_name_that_tells_another_length_is_refused(tmp_path: Path, name: str, told: str) -> None:
+def test_a_name_that_states_another_length_is_refused(tmp_path: Path, name: str, stated: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     for count in (1, 2, 30):
@@ -201,7 +201,7 @@ def test_a_name_that_tells_another_length_is_refused(tmp_path: Path, name: str, 
             read_file(file, Interval.HOUR_1, now_s=NOW_S)
         source = "its folder" if "/" in name else "its name"
         assert (
-            f"{told} long" if count == 1 else f"{source} {told}, the distances between its times 1 hour"
+            f"{stated} long" if count == 1 else f"{source} {stated}, the distances between its times 1 hour"
         ) in str(caught.value)
         assert len(read_file(file, Interval.HOUR_1, now_s=NOW_S, length_s=3600).candles) == count
 
@@ -209,7 +209,7 @@ def test_a_name_that_tells_another_length_is_refused(tmp_path: Path, name: str, 
 @pytest.mark.parametrize(
     "name", ["AUSDT-1h.csv", "AUSDT, 60.csv", "AUSDT_H1.csv", "1h/AUSDT.csv", "a_hour.csv"]
 )
-def test_a_name_tells_that_one_candle_is_an_hour(tmp_path: Path, name: str) -> None:
+def test_a_name_says_that_one_candle_is_an_hour(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(f"{HEADER}{START_S},1,1,1,1,1\n")
@@ -284,7 +284,7 @@ def test_a_few_wrong_times_do_not_make_candles_shorter(read: Read) -> None:
     assert (reading.length_s, len(reading.candles), reading.rejected, reading.incomplete) == (60, 2, 1, 1)
 
 
-def test_minutes_that_make_no_hour_are_told_in_one_line(read: Read) -> None:
+def test_minutes_that_make_no_hour_are_reported_in_one_line(read: Read) -> None:
     reason = refusal(read, minutes(59), length_s=None)
     assert reason == "its 59 candles are 1 minute long: too few for a whole candle of 1h"
 
@@ -347,7 +347,7 @@ def test_gaps_of_the_same_length_are_gaps(tmp_path: Path) -> None:
     assert len(read_file(file, Interval.HOUR_1, now_s=NOW_S).candles) == len(hours)
 
 
-def test_a_refusal_of_the_length_tells_of_rejected_rows(read: Read) -> None:
+def test_a_refusal_of_the_length_names_rejected_rows(read: Read) -> None:
     rows = [f"{START_S + 3600 * hour},1,1,1,1,1" for hour in range(4)]
     rows[1], rows[2] = rows[1].replace(",1,", ",x,", 1), rows[2].replace(",1,", ",-1,", 1)
     reason = refusal(read, HEADER + "\n".join([rows[0], *rows[1:3]]) + "\n", length_s=None)

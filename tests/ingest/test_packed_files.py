@@ -64,7 +64,7 @@ def encrypted() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (zipped({}), "it is a zip archive of no file"),
         (zipped({"a.csv": CONTENT, "b.csv": CONTENT}), "it is a zip archive of 2 files: unpack it"),
@@ -83,8 +83,8 @@ def encrypted() -> bytes:
         (zipped({"a.csv.gz": gzip.compress(CONTENT)}), "it is compressed twice"),
     ],
 )
-def test_other_zips_are_refused(read: Read, content: bytes, told: str) -> None:
-    assert refusal(read, content).startswith(told)
+def test_other_zips_are_refused(read: Read, content: bytes, expected: str) -> None:
+    assert refusal(read, content).startswith(expected)
 
 
 def test_a_zip_that_unpacks_without_end_is_bounded(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,12 +105,12 @@ def test_a_zip_that_unpacks_without_end_is_bounded(read: Read, monkeypatch: pyte
         ("download.zip", "candles.csv", None),
     ],
 )
-def test_the_name_in_a_zip_tells_too(tmp_path: Path, name: str, member: str, symbol: str | None) -> None:
+def test_the_name_in_a_zip_counts_too(tmp_path: Path, name: str, member: str, symbol: str | None) -> None:
     (tmp_path / name).write_bytes(zipped({member: CONTENT}))
     assert read_file(tmp_path / name, Interval.HOUR_1, now_s=NOW_S).symbol == symbol
 
 
-def test_a_zip_that_is_called_otherwise_than_what_is_in_it_tells_no_crypto(tmp_path: Path) -> None:
+def test_a_zip_named_differently_from_its_content_names_no_crypto(tmp_path: Path) -> None:
     file = tmp_path / f"{NAME}.zip"
     file.write_bytes(zipped({"XYZUSDT.csv": CONTENT}))
     reading = read_file(file, Interval.HOUR_1, now_s=NOW_S)
@@ -184,7 +184,7 @@ def table_of_trades() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (bz2.compress(CONTENT), "it is compressed with bzip2: unpack it, and import what is in it"),
         (lzma.compress(CONTENT), "it is compressed with xz: unpack it"),
@@ -207,8 +207,8 @@ def table_of_trades() -> bytes:
         (b"id,price,qty,time\n1,2,3,4\n", "it begins with 'id,price,qty,time': no known format"),
     ],
 )
-def test_what_is_not_read_is_named_for_what_it_is(read: Read, content: bytes, told: str) -> None:
-    assert refusal(read, content).startswith(told)
+def test_what_is_not_read_is_named_for_what_it_is(read: Read, content: bytes, expected: str) -> None:
+    assert refusal(read, content).startswith(expected)
 
 
 def test_a_database_is_named(read: Read, tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ def test_lines_of_all_systems_and_quotes_are_read(read: Read, end: str) -> None:
         *((f"{MAX_TIME_S}000000000", MAX_TIME_S), (f"{MAX_TIME_S + 1}000000000", None)),
     ],
 )
-def test_the_unit_of_an_epoch_is_told_by_its_size(text: str, time_s: int | None) -> None:
+def test_the_unit_of_an_epoch_is_detected_by_its_size(text: str, time_s: int | None) -> None:
     for column in ([text], [text, "bad"]):
         times, reasons = read_times(column)
         assert (0 in reasons) == (time_s is None)
@@ -356,5 +356,5 @@ def test_a_missing_column_is_named(read: Read, missing: str) -> None:
         ("date,close", "it has no column open, high, low, volume"),
     ],
 )
-def test_a_header_that_cannot_be_told_is_refused(read: Read, header: str, reason: str) -> None:
+def test_an_ambiguous_header_is_refused(read: Read, header: str, reason: str) -> None:
     assert refusal(read, f"{header}\n{GOOD}").startswith(reason)

@@ -99,7 +99,7 @@ def test_answers_without_a_whole_hour_have_no_candle(market_data: Path, name: st
         ("lighter_http_candles.json", None, ["the time is not on the grid of candles 1 minute long"] * 2),
     ],
 )
-def test_answers_whose_candles_are_all_rejected_tell_their_rejections(
+def test_answers_whose_candles_are_all_rejected_list_their_rejections(
     market_data: Path, name: str, symbol: str | None, reasons: list[str]
 ) -> None:
     reading = read_file(real(market_data, name), Interval.HOUR_1, now_s=NOW_S)
@@ -178,7 +178,7 @@ def test_candles_are_read_to_the_last_digit(read: Read, answer: Any, records: li
     assert rows_of(reading) == [(time_s, *map(float, values)) for time_s, *values in records]
 
 
-# --- what is wrong is told
+# --- errors name what is wrong
 
 RECORDS: list[Record] = [(START_S + 3600 * hour, "2", "3", "1", "2.5", "10") for hour in range(4)]
 
@@ -201,13 +201,13 @@ def test_an_exchange_that_refuses_is_quoted(read: Read, content: Any, reason: st
 
 
 @pytest.mark.parametrize("answer", [bybit, coinbase, kraken_futures, okx])
-def test_no_candles_are_told(read: Read, answer: Any) -> None:
+def test_an_answer_without_candles_is_reported(read: Read, answer: Any) -> None:
     assert refusal(read, written(answer([]))).startswith(
         ("it holds no candles", "it is an answer without candles: 'OK'")
     )
 
 
-def test_misshapen_records_are_told_by_their_number(read: Read) -> None:
+def test_misshapen_records_are_reported_by_their_number(read: Read) -> None:
     content = bybit(RECORDS)
     content["result"]["list"][1] = {"open": 1}
     content["result"]["list"][2].pop()
@@ -235,7 +235,7 @@ def test_several_pairs_and_unequal_lists_are_refused(read: Read) -> None:
     assert refusal(read, written(content)) == "its lists are 3 to 4 values long"
 
 
-def test_okx_tells_which_candles_were_closed(read: Read) -> None:
+def test_okx_marks_which_candles_were_closed(read: Read) -> None:
     content = okx(RECORDS)
     content["data"][0][-1] = "0"
     reading = read(json.dumps(content))
@@ -243,7 +243,7 @@ def test_okx_tells_which_candles_were_closed(read: Read) -> None:
     assert (reading.still_open, rejected(reading)) == (1, [])
 
 
-def test_what_exchanges_tell_beside_the_candles(read: Read) -> None:
+def test_fields_of_exchanges_beside_the_candles_are_read(read: Read) -> None:
     content = htx(RECORDS)
     content["ch"] = "market.ABC-USDT.kline.60min"
     assert read(written(content)).symbol == "ABCUSDT.P"

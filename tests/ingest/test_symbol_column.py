@@ -42,7 +42,7 @@ def table(name: str, *symbols: str) -> str:
         "crypto",
     ],
 )
-def test_a_column_tells_the_crypto(
+def test_a_column_names_the_crypto(
     tmp_path: Path, file_name: str, column: str, symbol: str, name: str
 ) -> None:
     file = tmp_path / file_name
@@ -81,7 +81,7 @@ def write(file: Path, header: str, *cells: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("header", "cell", "told"),
+    ("header", "cell", "expected"),
     [
         *(("coin", "BTC", "BTCUSDT"), ("Asset", "btc", "BTCUSDT"), ("base", "BTC", "BTCUSDT")),
         *(("base,quote", "BTC,USDT", "BTCUSDT"), ("Symbol,symbol", "BTC/USDT,BTCUSDT", "BTCUSDT")),
@@ -104,12 +104,12 @@ def write(file: Path, header: str, *cells: str) -> Path:
         ),
     ],
 )
-def test_columns_of_many_names_tell_the_crypto(tmp_path: Path, header: str, cell: str, told: str) -> None:
+def test_columns_of_many_names_name_the_crypto(tmp_path: Path, header: str, cell: str, expected: str) -> None:
     file = write(tmp_path / "BTCUSDT.csv", header, cell, cell)
-    if told == "BTCUSDT":
-        assert read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol == told
+    if expected == "BTCUSDT":
+        assert read_file(file, Interval.HOUR_1, now_s=NOW_S).symbol == expected
     else:
-        with pytest.raises(InvalidInput, match=told):
+        with pytest.raises(InvalidInput, match=expected):
             read_file(file, Interval.HOUR_1, now_s=NOW_S)
 
 
@@ -126,7 +126,7 @@ def test_a_column_of_several_cryptos_is_refused(tmp_path: Path, header: str, cel
         read_file(file, Interval.HOUR_1, now_s=NOW_S)
 
 
-def test_columns_of_tables_tell_the_crypto(tmp_path: Path) -> None:
+def test_columns_of_tables_name_the_crypto(tmp_path: Path) -> None:
     columns = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
     columns |= {"time": [START_S, START_S + 3600]}
     file = tmp_path / "BTCUSDT.parquet"

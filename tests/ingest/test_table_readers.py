@@ -145,7 +145,7 @@ def test_an_index_without_a_name_is_the_time(read: Read, write: Write) -> None:
     assert refusal(read, write(counted)).startswith("it has no column of the time")
 
 
-def test_columns_are_found_by_name_and_tell_the_symbol(read: Read, write: Write) -> None:
+def test_columns_are_found_by_name_and_name_the_symbol(read: Read, write: Write) -> None:
     table = (
         table_of(2)
         .append_column("note", pa.array([[1], None]))
@@ -159,10 +159,10 @@ def test_columns_are_found_by_name_and_tell_the_symbol(read: Read, write: Write)
     assert refusal(read, write(two)) == "its rows are of several cryptos: 'AUSD' and 'BUSD'"
 
 
-# --- what is wrong is told
+# --- errors name what is wrong
 
 
-def test_bad_records_are_told_by_their_number(read: Read, write: Write) -> None:
+def test_bad_records_are_reported_by_their_number(read: Read, write: Write) -> None:
     times = [START_S * 1000 + 3_600_000 * hour for hour in range(9)]
     times[1], times[2], times[3] = -3_600_000, times[2] + 1, times[3] + 60_000
     date = pa.concat_arrays([pa.array(times).cast(pa.timestamp("ms")), pa.nulls(1, pa.timestamp("ms"))])

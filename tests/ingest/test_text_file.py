@@ -48,14 +48,14 @@ def test_a_last_line_without_end_and_a_mark_at_the_beginning_are_no_matter(file:
         assert list(opened.blocks()) == [LineBlock(1, b"a\nb\n")]
 
 
-def test_progress_is_told_of_the_files_bytes(file: Path) -> None:
+def test_progress_is_reported_in_the_files_bytes(file: Path) -> None:
     file.write_bytes(gzip.compress(b"line\n" * 100_000))
-    told: list[tuple[int, int]] = []
-    with open_file(file, lambda *done: told.append(done), block_bytes=100_000) as opened:
+    reported: list[tuple[int, int]] = []
+    with open_file(file, lambda *done: reported.append(done), block_bytes=100_000) as opened:
         assert sum(block.content.count(b"\n") for block in opened.blocks()) == 100_000
     size = file.stat().st_size
-    assert told == sorted(told)
-    assert told[-1] == (size, size)
+    assert reported == sorted(reported)
+    assert reported[-1] == (size, size)
 
 
 @given(
@@ -93,14 +93,14 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             file.write(HEADER)
             hours = "".join(f"{START_S + 3600 * hour},2.5,3.5,1.5,2.25,1000.125\n" for hour in range(20_000))
             file.writelines(hours for _ in range(repeats))
-        told = subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "-m", "tests.ingest.test_text_file", str(path)],
             cwd=PROJECT,
             check=True,
             capture_output=True,
             text=True,
         )
-        candles, duplicates, kilobytes = map(int, told.stdout.split())
+        candles, duplicates, kilobytes = map(int, finished.stdout.split())
         assert (candles, duplicates) == (20_000, 20_000 * (repeats - 1))
         return kilobytes
 

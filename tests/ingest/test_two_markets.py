@@ -36,7 +36,7 @@ def alternately(*files: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         (written(*alternately(lines(BTC), lines(scaled(ETH, 0.01)))), "for 300 of 300 times, the first at"),
         (written(*lines(BTC), *lines(scaled(BTC, 1.001), range(4))), "for 4 of 300 times, the first at"),
@@ -47,8 +47,8 @@ def alternately(*files: list[str]) -> list[str]:
         (written(*lines(BTC), *lines(scaled(BTC, 1 / 1.6), [7])), "close .* in line 9, .* in 302: --on-con"),
     ],
 )
-def test_rows_that_contradict_each_other_are_refused(read: Read, content: str, told: str) -> None:
-    with pytest.raises(InvalidInput, match=f"its rows contradict each other .*{told}") as caught:
+def test_rows_that_contradict_each_other_are_refused(read: Read, content: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=f"its rows contradict each other .*{reason}") as caught:
         read(content, ConflictRule.GUARDED)
     assert "--on-conflict replace takes the later rows, keep the earlier ones" in str(caught.value)
     kept, replaced = read(content, ConflictRule.KEEP), read(content, ConflictRule.REPLACE)

@@ -99,7 +99,7 @@ def test_any_way_of_writing_gives_the_same_candles(
     assert rows_of(reading) == candles()
 
 
-def test_a_bad_cell_is_told_as_it_is_written(read: Read) -> None:
+def test_a_bad_cell_is_quoted_as_it_is_written(read: Read) -> None:
     rows = [[TIMES["%d/%m/%Y %H:%M"](row[0]), *map(NUMBERS["1.234,5"], row[1:])] for row in candles()]
     rows[10][2] = "1.23,45"
     rows[20][0] = "31/13/2023 05:00"
@@ -112,7 +112,7 @@ def test_a_bad_cell_is_told_as_it_is_written(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "wanted"),
     [
         (
             "42,100 42,900 41,500 42,200 12",
@@ -125,13 +125,13 @@ def test_a_bad_cell_is_told_as_it_is_written(read: Read) -> None:
     ],
 )
 def test_numbers_that_may_be_two_things_are_refused(
-    read: Read, cells: str, told: tuple[float, ...] | str
+    read: Read, cells: str, wanted: tuple[float, ...] | str
 ) -> None:
     content = table([[*NAMES], *([str(row[0]), *cells.split()] for row in candles())], ";")
-    if isinstance(told, str):
-        assert refusal(read, content) == told
+    if isinstance(wanted, str):
+        assert refusal(read, content) == wanted
     else:
-        assert [row[1:] for row in rows_of(read(content))] == [told] * HOURS
+        assert [row[1:] for row in rows_of(read(content))] == [wanted] * HOURS
 
 
 def test_a_point_alone_is_a_decimal_mark(read: Read) -> None:
@@ -155,7 +155,7 @@ def test_a_header_below_comments_and_blank_lines_is_found(read: Read, above: str
 
 
 @pytest.mark.parametrize("behind", [[], ["5"], ["5"] * 6])
-def test_a_header_below_other_words_is_told(read: Read, behind: list[str]) -> None:
+def test_a_header_below_other_words_is_named_in_the_error(read: Read, behind: list[str]) -> None:
     names = ["time", "close", "high", "low", "open", "volume", *"abcdef"][: 6 + len(behind)]
     rows = [[*map(str, (row[0], *row[4:1:-1], row[1], row[5])), *behind] for row in candles()]
     content = table([names, *rows])
@@ -213,7 +213,7 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "row", "told"),
+    ("header", "row", "wanted"),
     [
         ("time_period_start,time_period_end,time_open,open,high,low,close,volume", "{t},{n},{n},{p},7", 7),
         ("timestamp,open,high,low,close,adj close,volume", "{t},{p},1,7", 7),
@@ -250,17 +250,17 @@ def test_yfinances_three_lines_of_header(read: Read) -> None:
     ],
 )
 def test_columns_are_found_by_what_their_names_mean(
-    tmp_path: Path, header: str, row: str, told: float | str
+    tmp_path: Path, header: str, row: str, wanted: float | str
 ) -> None:
     lines = [row.format(t=time_s, n=time_s + 3600, p="2,3,1,2.5") for time_s, *_ in candles()]
     file = tmp_path / "ABCUSDT-1h.csv"
     file.write_text("\n".join([header, *lines]))
-    if isinstance(told, str):
-        with pytest.raises(InvalidInput, match=told):
+    if isinstance(wanted, str):
+        with pytest.raises(InvalidInput, match=wanted):
             read_file(file, Interval.HOUR_1, now_s=NOW_S)
     else:
         reading = read_file(file, Interval.HOUR_1, now_s=NOW_S)
-        assert rows_of(reading) == [(row[0], 2, 3, 1, 2.5, told) for row in candles()]
+        assert rows_of(reading) == [(row[0], 2, 3, 1, 2.5, wanted) for row in candles()]
 
 
 @pytest.mark.parametrize(

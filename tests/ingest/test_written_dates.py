@@ -14,7 +14,7 @@ def test_an_order_is_right_in_which_hours_run_over_midnight(read: Read, format_:
 
 
 @pytest.mark.parametrize("rows", [slice(24, 48), slice(0, 48, 24)], ids=["one day", "days"])
-def test_an_order_that_nothing_tells_is_refused_with_line_value_and_forms(read: Read, rows: slice) -> None:
+def test_an_ambiguous_order_is_refused_with_line_value_and_forms(read: Read, rows: slice) -> None:
     early = [[stamp("%d/%m/%Y %H:%M")(row[0]), *map(str, row[1:])] for row in candles(48, 1_704_067_200)]
     reason = refusal(read, table([[*NAMES], *early[rows]]))
     number = 2 if rows == slice(24, 48) else 3
@@ -31,7 +31,7 @@ def test_dates_that_contradict_each_other_are_refused(read: Read) -> None:
 
 @pytest.mark.parametrize("format_", ["%m.%d.%Y %H:%M", "%d.%m.%Y %H:%M", "%Y/%d/%m %H:%M", "%Y/%m/%d %H:%M"])
 @pytest.mark.parametrize("hours", [48, 10 * 24, 20 * 24, 60 * 24])
-def test_dates_tell_their_own_order_where_another_one_is_usual(read: Read, format_: str, hours: int) -> None:
+def test_dates_determine_their_order_where_another_one_is_usual(read: Read, format_: str, hours: int) -> None:
     rows = candles(hours, 1_704_067_200)  # 2024-01-01
     content = table([[*NAMES], *([stamp(format_)(row[0]), *map(str, row[1:])] for row in rows)])
     reading = read(content)

@@ -59,7 +59,7 @@ def test_json_may_hold_more_than_its_candles(read: Read, content: dict[str, obje
     assert reading.symbol == "ABCUSDT"
 
 
-def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
+def test_fields_of_json_beside_its_candles_are_compared(read: Read) -> None:
     content: dict[str, object] = {"symbol": "ABCUSDT", "interval": "4h", "data": RECORDS[:2]}
     reason = refusal(read, json.dumps(content), length_s=None)
     assert "its content 4 hours, the distances between its times 1 hour: give --interval" in reason
@@ -72,11 +72,11 @@ def test_what_json_tells_beside_its_candles_is_compared(read: Read) -> None:
 
 
 @pytest.mark.parametrize("content", ["[{}]", '{"data": [[1, 2, 3]]}', '{"code": 1, "data": [[1, 2], 3]}'])
-def test_values_without_names_are_told(read: Read, content: str) -> None:
+def test_values_without_names_are_reported(read: Read, content: str) -> None:
     assert refusal(read, content) == "its values have no names"
 
 
-def test_broken_records_are_told_by_their_lines_or_numbers(read: Read) -> None:
+def test_broken_records_are_reported_by_their_lines_or_numbers(read: Read) -> None:
     lines = [json.dumps(record) for record in RECORDS]
     lines[4:6] = ['{"time": 17', "7", ""]
     reading = read("\n".join([*lines, "[1704067"]))

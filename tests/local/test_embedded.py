@@ -146,7 +146,7 @@ async def test_an_unfinished_database_is_made_anew(data_dir: Path) -> None:
     assert not unfinished.exists()
 
 
-def test_what_postgres_complains_about_is_told(data_dir: Path) -> None:
+def test_the_complaint_of_postgres_is_in_the_error(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir):
         pass
     with (data_dir / "postgres" / "postgresql.conf").open("a") as config:

@@ -77,16 +77,16 @@ async def test_a_stack_starts_everything_and_ends_it(data_dir: Path) -> None:
         await connection.close()
         with redis.Redis.from_url(stack.redis_url) as client:
             assert client.ping()
-        told = {
+        passed = {
             name: dict(
                 line.split("=", 1) for line in (data_dir / "new/columns" / name).read_text().splitlines()
             )
             for name in ("data", "compute", "gateway")
         }
-        assert told["data"]["BACKCAST_DATABASE_URL"] == stack.database_url
-        assert told["gateway"]["BACKCAST_REDIS_URL"] == stack.redis_url
-        assert told["gateway"]["BACKCAST_COMPUTE_ADDRESS"] == stack.compute_address
-        assert told["compute"]["BACKCAST_DATA_ADDRESS"] == stack.data_address
+        assert passed["data"]["BACKCAST_DATABASE_URL"] == stack.database_url
+        assert passed["gateway"]["BACKCAST_REDIS_URL"] == stack.redis_url
+        assert passed["gateway"]["BACKCAST_COMPUTE_ADDRESS"] == stack.compute_address
+        assert passed["compute"]["BACKCAST_DATA_ADDRESS"] == stack.data_address
         with pytest.raises(Refused, match="in use by another backcast"):
             await LocalStack(_settings(data_dir / "new"), _stand_ins()).__aenter__()
         assert await is_serving(stack.gateway_address)

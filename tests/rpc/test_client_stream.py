@@ -74,12 +74,14 @@ async def test_a_response_comes_as_it_is(channel: grpc.aio.Channel) -> None:
     assert await response_of(take(parts(b"good", 3))) == b"4"
 
 
-async def test_a_refusal_while_requests_are_on_their_way_is_told_as_it_is(channel: grpc.aio.Channel) -> None:
+async def test_a_refusal_while_requests_are_being_sent_is_reported_as_a_refusal(
+    channel: grpc.aio.Channel,
+) -> None:
     ends = await ends_of(channel, b"bad", 64, None)
     assert ends == {("INVALID_ARGUMENT", "columns"): ROUNDS * AT_ONCE}
 
 
-async def test_a_deadline_that_passes_while_requests_are_on_their_way_is_told_as_it_is(
+async def test_a_deadline_that_passes_while_requests_are_being_sent_is_reported_as_a_deadline(
     channel: grpc.aio.Channel,
 ) -> None:
     ends = await ends_of(channel, b"good", 10**9, 0.05)

@@ -18,7 +18,7 @@ from services.rpc.status import status_of
 
 PROJECT = Path(__file__).parents[2]
 TESTS = PROJECT / "tests"
-# Errors of feeds are told by the command, and by no call.
+# Errors of feeds are raised by the command, and by no call.
 SOURCES = [
     path
     for folder in ("services", "engine/src")

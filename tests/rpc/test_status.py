@@ -53,7 +53,7 @@ def test_a_service_that_is_late_is_named_and_what_to_do() -> None:
     assert (error.reason, error.metadata) == (ErrorReason.SERVICE_UNAVAILABLE, {"service": "data"})
 
 
-def test_what_a_service_says_is_unavailable_is_told_on() -> None:
+def test_the_reason_of_an_unavailable_service_is_passed_on() -> None:
     error = error_of(answered(status_of(DatabaseUnavailable("the database does not answer"))), "data")
     assert (type(error), str(error)) == (Unavailable, "the database does not answer")
     assert error.reason is ErrorReason.DATABASE_UNAVAILABLE

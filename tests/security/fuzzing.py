@@ -16,7 +16,7 @@ from backcast.gateway.v1 import backtest_service_pb2, portfolio_service_pb2, run
 from backcast.marketdata.v1 import feed_service_pb2, fetch_service_pb2, market_data_service_pb2
 from tests.domain.test_symbols import HOSTILE
 
-# What a client can mend, or was told to wait for. INTERNAL and UNKNOWN would be bugs of ours.
+# What a client can mend, or is asked to wait for. INTERNAL and UNKNOWN would be bugs of ours.
 CLEAR = {
     *(grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND),
     *(grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.RESOURCE_EXHAUSTED),

@@ -67,7 +67,7 @@ async def test_a_token_without_the_right_is_denied(secured: Secured) -> None:
     assert refused.value.metadata["rights"]
 
 
-def test_a_client_without_tls_is_told_that_the_server_may_require_it(
+def test_the_error_of_a_client_without_tls_says_that_the_server_may_require_it(
     secured: Secured, listed: Callable[..., Any]
 ) -> None:
     with pytest.raises(ConnectionFailedError, match="does it require TLS"):

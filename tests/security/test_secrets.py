@@ -52,7 +52,7 @@ async def said(*arguments: str, **variables: str) -> str:
         f"postgresql://127.0.0.1:1/db?password={PASSWORD}&nonsense=1",
     ],
 )
-async def test_a_database_that_is_not_there_tells_no_password(url: str) -> None:
+async def test_the_error_of_an_absent_database_contains_no_password(url: str) -> None:
     for arguments in (("serve", "data"), ("db", "stats")):
         text = await said(*arguments, BACKCAST_DATABASE_URL=url, BACKCAST_DATA_PORT="0")
         assert text
@@ -60,13 +60,13 @@ async def test_a_database_that_is_not_there_tells_no_password(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", [f"redis//:{PASSWORD}@x", f"redis://:{PASSWORD}@127.0.0.1:port/0"])
-async def test_a_malformed_cache_url_tells_no_password(url: str) -> None:
+async def test_the_error_of_a_malformed_cache_url_contains_no_password(url: str) -> None:
     text = await said("serve", "gateway", BACKCAST_REDIS_URL=url, BACKCAST_GATEWAY_PORT="0")
     assert text
     assert PASSWORD not in text
 
 
-async def test_a_gateway_whose_upstreams_are_away_tells_no_secret(tmp_path: Path) -> None:
+async def test_a_gateway_whose_upstreams_are_away_logs_no_secret(tmp_path: Path) -> None:
     token, stranger = make_token(), make_token()
     file = tmp_path / "tokens.toml"
     file.write_text(entry("someone", token, "run", "import"))
@@ -96,7 +96,7 @@ async def test_a_gateway_whose_upstreams_are_away_tells_no_secret(tmp_path: Path
     gateway.terminate()
     out, _ = await gateway.communicate()
     log = out.decode()
-    assert "the previous tokens stay valid" in log
+    assert "token file rejected, previous tokens stay valid" in log
     assert "call not served" in log
     for secret in (PASSWORD, token, stranger, hash_of(token), hash_of(stranger)):
         assert secret not in log

@@ -15,7 +15,7 @@ from tests.security.certificates import Files, make_files
 pytestmark = pytest.mark.servers
 
 SERVICES = ("data", "compute", "gateway")
-# Nobody is asked: what is wrong is told before.
+# No server is asked: the error comes before.
 ELSEWHERE = {
     "BACKCAST_DATABASE_URL": "postgresql://127.0.0.1:1/",
     "BACKCAST_REDIS_URL": "redis://127.0.0.1:1",
@@ -113,8 +113,8 @@ async def test_what_is_wrong_with_files_is_named(files: Files, ca: trustme.CA, t
         async with at_once:
             return await refusal(service, **variables)
 
-    told = await asyncio.gather(*(said(service, variables) for service, variables, _ in cases))
-    for line, (_, variables, reason) in zip(told, cases, strict=True):
+    lines = await asyncio.gather(*(said(service, variables) for service, variables, _ in cases))
+    for line, (_, variables, reason) in zip(lines, cases, strict=True):
         assert line.startswith(reason), variables
         assert "secret" not in line
 

@@ -13,16 +13,16 @@ PROJECT = Path(__file__).parents[2]
 SAYS = """
 import asyncio, gc, logging, threading, warnings
 import structlog
-from services.gateway.runs.report import RunReport, record_run
+from services.gateway.runs.record import RunRecord, record_run
 from services.domain.errors import Unavailable
 from services.telemetry.logs import configure_logs, failures_logged
 from services.telemetry.run_id import current_run_id
 
 configure_logs("gateway")
 log = structlog.get_logger()
-log.info("serving", port=1)
+log.info("service started", port=1)
 current_run_id.set("run-1")
-log.warning("running without the cache", reason="the cache does not answer")
+log.warning("cache unavailable, run continues without it", reason="the cache does not answer")
 logging.getLogger("grpc").error("it went %s", "wrong")
 logging.getLogger("grpc._cython.cygrpc").error("ExecuteBatchError raised in core by servicer method [x]")
 logging.getLogger("quiet").info("nobody wants to know")
@@ -42,7 +42,7 @@ async def forgets():
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 asyncio.run(forgets()); gc.collect()
-record_run(RunReport("run-2", "RunBacktests", "ann", "rsi", "completed", 211, 210, 1, 200, 4,
+record_run(RunRecord("run-2", "RunBacktests", "ann", "rsi", "completed", 211, 210, 1, 200, 4,
                {"plan": 0.00123456, "cache": 0.004, "first_result": 0.008, "total": 0.0317}))
 with failures_logged():
     raise Unavailable("cannot listen on 127.0.0.1:1: is the port taken?")
@@ -56,14 +56,14 @@ def test_every_line_outside_of_a_terminal_is_json() -> None:
     assert said.returncode == 1
     lines = [json.loads(line) for line in said.stderr.splitlines()]
     assert [line["event"] for line in lines] == [
-        "serving",
-        "running without the cache",
+        "service started",
+        "cache unavailable, run continues without it",
         "it went wrong",
         lines[3]["event"],
         "call failed",
-        "a thread failed",
+        "thread failed",
         lines[6]["event"],
-        "run",
+        "run ended",
         "cannot listen on 127.0.0.1:1: is the port taken?",
     ]
     assert "UserWarning: old" in lines[3]["event"]
@@ -77,7 +77,7 @@ def test_every_line_outside_of_a_terminal_is_json() -> None:
     assert lines[2]["logger"] == "grpc"
     assert {name: lines[7][name] for name in list(lines[7])[3:]} == {
         "run_id": "run-2",
-        "event": "run",
+        "event": "run ended",
         "method": "RunBacktests",
         "client": "ann",
         "strategy": "rsi",

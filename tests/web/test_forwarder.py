@@ -148,7 +148,7 @@ async def test_the_error_of_a_stream_is_in_its_end(page: Page) -> None:
     assert violated(end["error"]) == ["spec.strategy.rsi.period"]
 
 
-async def test_a_limit_that_is_reached_is_told_with_its_reason(
+async def test_an_exceeded_limit_is_reported_with_its_reason(
     page: Page, stack: LocalStack, short_folder: Path, market: dict[str, Candles]
 ) -> None:
     async with (
@@ -196,17 +196,17 @@ async def test_a_deadline_ends_a_stream_that_would_last(page: Page) -> None:
     assert seen == [health_pb2.HealthCheckResponse.SERVING]
 
 
-def test_a_deadline_that_passed_at_the_gateway_is_told_with_what_to_do() -> None:
+def test_the_error_of_a_deadline_at_the_gateway_says_what_to_do() -> None:
     metadata = grpc.aio.Metadata()
     code = grpc.StatusCode.DEADLINE_EXCEEDED
-    told = error_of_call(grpc.aio.AioRpcError(code, metadata, metadata, "Deadline Exceeded"))
-    assert (told.code, told.message) == (
+    error = error_of_call(grpc.aio.AioRpcError(code, metadata, metadata, "Deadline Exceeded"))
+    assert (error.code, error.message) == (
         Code.DEADLINE_EXCEEDED,
         "the deadline passed before the gateway service had answered: call again with a later one",
     )
 
 
-async def test_a_gateway_that_is_away_is_told_in_a_sentence(
+async def test_an_unavailable_gateway_is_reported_in_a_sentence(
     stack: LocalStack, short_folder: Path, page: Page
 ) -> None:
     async with service_beside(stack, "web", short_folder / "alone", gateway_address="127.0.0.1:1") as web:

@@ -101,7 +101,7 @@ def test_the_values_of_a_sweep_stay_as_they_are() -> None:
     assert request.metric == 8
 
 
-def test_names_that_there_are_not_are_all_told_with_their_fields() -> None:
+def test_all_unknown_names_are_reported_with_their_fields() -> None:
     condition = {"function": "below", "arguments": [{"column": "close"}, {"column": "price"}]}
     content = {
         "detail": "everything",
@@ -111,24 +111,24 @@ def test_names_that_there_are_not_are_all_told_with_their_fields() -> None:
             "execution": {"direction": ""},
         },
     }
-    told = refused(content)
+    reasons = refused(content)
     entry = "spec.strategy.rules.entry"
-    assert list(told) == [
+    assert list(reasons) == [
         *("detail", "spec.interval", f"{entry}.function", f"{entry}.arguments[1].column"),
         "spec.execution.direction",
     ]
-    assert told["spec.interval"] == "must be one of 1H, 4H, 1D, 1W, not '7h'"
-    assert told["detail"].endswith("TRADES, EQUITY, not 'everything'")
-    assert told[f"{entry}.function"] == "there is no 'below': docs/api.md lists the values of Function"
+    assert reasons["spec.interval"] == "must be one of 1H, 4H, 1D, 1W, not '7h'"
+    assert reasons["detail"].endswith("TRADES, EQUITY, not 'everything'")
+    assert reasons[f"{entry}.function"] == "there is no 'below': docs/api.md lists the values of Function"
     condition["function"] = "lesss"
     assert refused(content)[f"{entry}.function"].startswith("there is no 'lesss': did you mean LESS")
     assert list(refused({"columns": ["open", "x" * 1_000]}, md.StreamCandlesRequest)) == ["columns[1]"]
 
 
 def test_what_else_is_no_request_comes_with_bad_names() -> None:
-    told = refused({"detail": "everything", "nope": 1})
-    assert list(told) == ["detail", "request"]
-    assert "nope" in told["request"]
+    reasons = refused({"detail": "everything", "nope": 1})
+    assert list(reasons) == ["detail", "request"]
+    assert "nope" in reasons["request"]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_the_values_of_maps_are_named() -> None:
     )
     assert dict(request.intervals) == {"a": 1, "1D": 3}
     assert request.parts["b"].interval == 4
-    told = refused({"intervals": {"a": "1h", 'x"': "7h"}, "parts": {"b": {"interval": "8h"}}}, kind)
-    assert list(told) == ['intervals["x\\""]', 'parts["b"].interval']
+    reasons = refused({"intervals": {"a": "1h", 'x"': "7h"}, "parts": {"b": {"interval": "8h"}}}, kind)
+    assert list(reasons) == ['intervals["x\\""]', 'parts["b"].interval']
 
 
 async def test_the_page_takes_the_names_of_people(page: Page, market: dict[str, Candles]) -> None:

@@ -325,7 +325,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     assert not await candle_count(data_service, "UPHUSDT")
 
 
-async def test_a_gateway_that_is_away_is_told_before_the_file_is_read(
+async def test_an_unavailable_gateway_is_reported_before_the_file_is_read(
     stack: LocalStack, short_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))

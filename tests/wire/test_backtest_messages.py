@@ -144,7 +144,7 @@ def test_an_empty_message_is_the_usual_execution():
     assert execution_of(execution_pb2.Execution()) == Execution()
 
 
-def test_zeros_are_told_from_what_was_left_out():
+def test_zeros_are_distinguished_from_omitted_values():
     fields = {"equityFraction": 0.0, "stopLoss": {"fraction": 0.0}, "atrPeriod": 0, "feeRate": 0.0}
     execution = execution_of(ParseDict(fields, execution_pb2.Execution()))
     assert execution == Execution(

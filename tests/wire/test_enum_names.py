@@ -37,7 +37,7 @@ def test_a_range_takes_the_names_of_choices_in_any_spelling(sma: str, ema: str) 
     assert grid.values == (("SMA", "EMA"),)
 
 
-def test_a_name_that_is_no_choice_is_told_as_it_was_written() -> None:
+def test_the_error_quotes_a_name_that_is_no_choice_as_it_was_written() -> None:
     strategy = Strategy(bollinger=Bollinger())
     with pytest.raises(InvalidInput) as caught:
         make_grid(strategy_from(strategy), read_ranges(of_text("exit_band", "lower"), strategy, Violations()))

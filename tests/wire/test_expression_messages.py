@@ -150,7 +150,7 @@ def test_what_has_too_many_parts_is_refused():
         expression_from(pb.Expression(function=pb.FUNCTION_ADD, arguments=ones), "it")
 
 
-def test_all_parts_that_cannot_be_read_are_told_at_once() -> None:
+def test_all_unreadable_parts_are_reported_at_once() -> None:
     unread = pb.Expression(function=pb.FUNCTION_LESS, arguments=[pb.Expression(column=77), pb.Expression()])
     with pytest.raises(InvalidInput) as caught:
         expression_from(unread, "entry")

@@ -72,7 +72,7 @@ def test_a_position_that_is_no_number_is_refused_where_numbers_are() -> None:
         position_of(GetCandlesRequest(symbol="BTCUSDT", page_token=token), r"-?\d{1,12}")
 
 
-def test_all_that_is_wrong_with_a_page_is_told_at_once() -> None:
+def test_all_violations_of_a_page_are_reported_at_once() -> None:
     with pytest.raises(InvalidInput) as caught:
         page_of(ITEMS, ListStrategiesRequest(page_size=-1, page_token="x"), str)
     assert [violation.field for violation in caught.value.violations] == ["page_size", "page_token"]

@@ -15,7 +15,7 @@ from backcast_engine.interval import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HistoryPart:
     """Candles of a window without a break between them: positions from `start` to before `end` in a history.
 
     `reach` is the position of the earliest candle of the history that no break separates from them.
@@ -53,18 +53,18 @@ def without_straddling(candles: Candles, breaks: Sequence[Break], interval: Inte
 
 def parts_of(
     open_time_s: TimeColumn, breaks: Sequence[Break], interval: Interval, start: int, end: int
-) -> tuple[tuple[Part, ...], tuple[Break, ...]]:
+) -> tuple[tuple[HistoryPart, ...], tuple[Break, ...]]:
     """Return the parts of the window at positions `start` to before `end`, and the breaks between them.
 
     The window has at least one candle, and none that straddles a break. A window without a break is one part.
     """
     if not breaks:
-        return (Part(0, start, end),), ()
+        return (HistoryPart(0, start, end),), ()
     # The position of the first candle after each break.
     behind = np.searchsorted(open_time_s, [each.after_s - interval.seconds for each in breaks], side="right")
     positions = behind.tolist()
     cutting = tuple(each for each, cut in zip(breaks, positions, strict=True) if start < cut < end)
     edges = sorted({start, end, *(cut for cut in positions if start < cut < end)})
     reach = max((cut for cut in positions if cut <= start), default=0)
-    first, *later = (Part(begin, begin, stop) for begin, stop in pairwise(edges))
-    return (Part(reach, first.start, first.end), *later), cutting
+    first, *later = (HistoryPart(begin, begin, stop) for begin, stop in pairwise(edges))
+    return (HistoryPart(reach, first.start, first.end), *later), cutting

@@ -19,7 +19,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.metrics import holding_growth, measure
 from backcast_engine.needs import longest_warmup, needed_series, rounded_warmup
 from backcast_engine.other_candles import OtherHistories, power_of_two
-from backcast_engine.parts import Part, parts_of, without_straddling
+from backcast_engine.parts import HistoryPart, parts_of, without_straddling
 from backcast_engine.results import BacktestResult, Detail, Metrics, ResultPart, Window, WindowSeries
 from backcast_engine.rules import Evaluation, Expression
 from backcast_engine.rules.check import warmup
@@ -195,11 +195,11 @@ class TradedWindow:
                 found.append(self._evaluation(part, before).series(expression)[before:])
         return _joined(found)
 
-    def _warmup(self, strategy: Strategy, part: Part) -> int:
+    def _warmup(self, strategy: Strategy, part: HistoryPart) -> int:
         """Return the number of warm-up candles before a part; see `rounded_warmup`."""
         return self._candles_before(rounded_warmup(strategy, self._needed_warmup), part)
 
-    def _candles_before(self, wanted: int, part: Part) -> int:
+    def _candles_before(self, wanted: int, part: HistoryPart) -> int:
         """Return how many of so many wanted candles before a part there are."""
         there = part.start - part.reach
         if there < wanted and not part.reach and not self._history.is_whole:
@@ -229,7 +229,7 @@ class TradedWindow:
             terms = terms._replace(capital=simulations[-1].cash)
         return joined(simulations)
 
-    def _part_alone(self, strategy: Strategy, part: Part) -> ResultPart:
+    def _part_alone(self, strategy: Strategy, part: HistoryPart) -> ResultPart:
         """Return the result of a part as a separate backtest."""
         candles = self._traded_in(part)
         with np.errstate(all="ignore"):
@@ -261,12 +261,12 @@ class TradedWindow:
                 present=str(seen),
             )
 
-    def _evaluated(self, strategy: Strategy, part: Part) -> tuple[Evaluation, int]:
+    def _evaluated(self, strategy: Strategy, part: HistoryPart) -> tuple[Evaluation, int]:
         """Return the evaluation over a part and the candles of its warm-up, and how many these are."""
         before = self._warmup(strategy, part)
         return self._evaluation(part, before), before
 
-    def _evaluation(self, part: Part, before: int) -> Evaluation:
+    def _evaluation(self, part: HistoryPart, before: int) -> Evaluation:
         evaluation = self._evaluations.get((part.start, before))
         if evaluation is None:
             candles = self._candles[part.start - before : part.end]
@@ -274,7 +274,7 @@ class TradedWindow:
             self._evaluations[part.start, before] = evaluation
         return evaluation
 
-    def _trade(self, strategy: Strategy, part: Part, terms: Terms, *, breaks_off: bool) -> Simulation:
+    def _trade(self, strategy: Strategy, part: HistoryPart, terms: Terms, *, breaks_off: bool) -> Simulation:
         evaluation, before = self._evaluated(strategy, part)
         signals = strategy.signals(evaluation)
         return simulate(
@@ -285,12 +285,12 @@ class TradedWindow:
             breaks_off=breaks_off,
         )
 
-    def _traded_in(self, part: Part) -> Candles:
+    def _traded_in(self, part: HistoryPart) -> Candles:
         if not self._breaks:
             return self._traded
         return self._traded[part.start - self._start : part.end - self._start]
 
-    def _holding_growth(self, parts: Sequence[Part]) -> float:
+    def _holding_growth(self, parts: Sequence[HistoryPart]) -> float:
         at_close = self._execution.fill_time is FillTime.SAME_CLOSE
         return holding_growth(map(self._traded_in, parts), at_close=at_close)
 

@@ -180,7 +180,7 @@ function started<Request, Event extends RunEvent>(
 /**
  * Cancel a run, for all who watch it, and return whether that is done; as long as the gateway is away, try again.
  *
- * `tell` is told why it is not done. A run that the gateway does not know is not under way.
+ * `tell` gets the reason while it is not done. A run that the gateway does not know is not under way.
  */
 export async function cancelAtGateway(
   runIdOf: () => string,

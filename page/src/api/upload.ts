@@ -27,7 +27,7 @@ export interface ImportOptions {
 /**
  * Import a file; return its report, or why nothing was written of it.
  *
- * `tell` is told the share that is sent; it is 1 while the server reads and writes. XMLHttpRequest tells it, which
+ * `tell` gets the share that is sent; it is 1 while the server reads and writes. XMLHttpRequest reports it, which
  * fetch does not.
  */
 export function importFile(

@@ -8,7 +8,7 @@ const LONGEST_PAUSE_MS = 5000;
 /**
  * Make a call and, as long as the gateway is away or has no room, make it again; throw what that does not change.
  *
- * `tell` is told of every failure. After `signal` is aborted, the call is not made again.
+ * `tell` gets every failure. After `signal` is aborted, the call is not made again.
  */
 export async function whileAway<T>(
   call: () => Promise<T>,

@@ -33,7 +33,7 @@ const CANDLES_AROUND = 120;
 // A trade that is moved into view is seen at this width of a candle or more, in CSS pixels.
 const LEAST_WIDTH = 2;
 
-/** What a chart tells: the index of the time under the pointer (null: none), and a click. */
+/** What a chart reports: the index of the time under the pointer (null: none), and a click. */
 export interface TimeChartEvents {
   hover(index: number | null): void;
   pick(index: number | null, markId: string | null): void;

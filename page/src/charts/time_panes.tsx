@@ -133,7 +133,7 @@ function moved(chart: TimeChart, count: number, key: string): boolean {
 interface LegendProps {
   readonly pane: Pane;
   readonly index: number;
-  /** The times, if the legend tells the time. */
+  /** The times, if the legend shows the time. */
   readonly times: Column | null;
   readonly top: number | undefined;
 }

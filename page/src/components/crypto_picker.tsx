@@ -1,4 +1,4 @@
-import { useId, useMemo, useState } from "preact/hooks";
+import { useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
 import { count, counted } from "../format";
 import { symbolsOf } from "../spec";
@@ -27,6 +27,25 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
     const within = cryptos.filter(({ symbol }) => symbol.indexOf(wanted) > 0);
     return [...starts, ...within];
   }, [wanted, cryptos]);
+  const field = useRef<HTMLInputElement>(null);
+  const list = useRef<HTMLUListElement>(null);
+  /** Go to one of the cryptos found; before the first one is the field. */
+  const goTo = (place: number) => {
+    const buttons = list.current?.querySelectorAll("button") ?? [];
+    if (place < 0) field.current?.focus();
+    else buttons[Math.min(place, buttons.length - 1)]?.focus();
+  };
+  const onListKey = (event: KeyboardEvent) => {
+    const buttons = [...(list.current?.querySelectorAll("button") ?? [])];
+    const place = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
+    if (step !== undefined) goTo(place + step);
+    else if (event.key === "Escape") {
+      setSearch("");
+      goTo(-1);
+    } else return;
+    event.preventDefault();
+  };
   const choose = (symbols: readonly string[]) => onChange([...new Set(symbols)].join(","));
 
   return (
@@ -34,6 +53,7 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
       <label for={id}>Cryptos</label>
       <input
         id={id}
+        ref={field}
         type="search"
         autocomplete="off"
         spellcheck={false}
@@ -58,10 +78,14 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
           } else if (event.key === "Backspace" && search === "" && chosen.length > 0) {
             choose(chosen.slice(0, -1));
           } else if (event.key === "Escape") setSearch("");
+          else if (event.key === "ArrowDown" && found.length > 0) {
+            event.preventDefault();
+            goTo(0);
+          }
         }}
       />
       {found.length > 0 && (
-        <ul class="found" aria-label="Cryptos found">
+        <ul class="found" aria-label="Cryptos found" ref={list} onKeyDown={onListKey}>
           {found.length > 1 && (
             <li>
               <button type="button" onClick={() => choose([...chosen, ...found.map(({ symbol }) => symbol)])}>
@@ -97,7 +121,11 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
               <button
                 type="button"
                 aria-label={`Remove ${symbol}`}
-                onClick={() => choose(chosen.filter((one) => one !== symbol))}
+                onClick={() => {
+                  // This button goes away, and with it the focus.
+                  goTo(-1);
+                  choose(chosen.filter((one) => one !== symbol));
+                }}
               >
                 {symbol} <span aria-hidden="true">×</span>
               </button>
@@ -105,14 +133,22 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
           ))}
           {chosen.length > MOST_SHOWN && <li>and {counted(chosen.length - MOST_SHOWN, "more", "more")}</li>}
           <li>
-            <button type="button" class="link" onClick={() => choose([])}>
+            <button
+              type="button"
+              class="link"
+              onClick={() => {
+                goTo(-1);
+                choose([]);
+              }}
+            >
               all of them
             </button>
           </li>
         </ul>
       )}
       <p id={`${id}-says`} class={problem === undefined ? "unseen" : "problem"}>
-        {problem ?? "Type a part of a symbol; Enter takes the first one. None means all."}
+        {problem ??
+          "Type a part of a symbol; Enter takes the first one, arrows go through the list. None means all."}
       </p>
     </div>
   );

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { StrategyDescription } from "../api/stubs/backcast/gateway/v1/strategy_description_pb";
 import type { Problems } from "../execution";
 import { strategyName } from "../spec";
-import { parsedRules, parseSoon } from "../state/rules";
+import { parserOf, type RuleParser } from "../state/rules";
 import { type Form, ParameterField, StrategyFields } from "./backtest_fields";
 import { RuleField } from "./rule_field";
 
@@ -12,11 +12,14 @@ export function StrategyForm({
   form,
   described,
   refused,
+  parser,
 }: {
   form: Form;
   described: readonly StrategyDescription[] | undefined;
   /** What the gateway refused, by the name of the field. */
   refused: Problems;
+  /** Parses its rules, where a form has several strategies. */
+  parser?: RuleParser;
 }) {
   const name = strategyName(form.query);
   const strategy = described?.find((one) => one.name === name);
@@ -24,7 +27,7 @@ export function StrategyForm({
     <>
       <StrategyFields form={form} described={described} withRules />
       {name === "rules" ? (
-        <RuleFields form={form} refused={refused} />
+        <RuleFields form={form} refused={refused} {...(parser && { parser })} />
       ) : (
         <div class="fields pairs">
           {strategy?.parameters.map((parameter) => (
@@ -39,18 +42,20 @@ export function StrategyForm({
 export function RuleFields({
   form: { query, field },
   refused,
+  parser = parserOf(0),
   examples: [buy, sell] = ["rsi(14) < 30", "rsi(14) > 70"],
 }: {
   form: Form;
   refused: Problems;
+  parser?: RuleParser;
   /** What to write, for when to buy and when to sell. */
   examples?: readonly [string, string];
 }) {
   const entry = query.entry ?? "";
   const exit = query.exit ?? "";
   const { interval } = query;
-  useEffect(() => parseSoon(entry, exit, interval), [entry, exit, interval]);
-  const parsed = parsedRules.value;
+  useEffect(() => parser.parseSoon(entry, exit, interval), [parser, entry, exit, interval]);
+  const parsed = parser.value;
   const errorOf = (name: "entry" | "exit", text: string) => {
     if (parsed !== undefined && parsed[name] === text) {
       const error = parsed.errors[name];

@@ -33,7 +33,7 @@ export function useLoaded<T>(
       (value) => {
         if (!left.signal.aborted) setLoaded({ value });
       },
-      // It has been told already.
+      // The error is shown already.
       () => {},
     );
     return () => left.abort();

@@ -40,8 +40,12 @@ export function useProblems(
       setProblems(found);
       const [first] = Object.keys(found);
       if (first === undefined) return false;
-      const field = `[data-field="${first}"]`;
-      document.querySelector<HTMLElement>(`${field} input, ${field} textarea`)?.focus();
+      const field = document.querySelector<HTMLElement>(
+        `[data-field="${first}"] :is(input, select, textarea)`,
+      );
+      // It may be folded away.
+      field?.closest("details")?.setAttribute("open", "");
+      field?.focus();
       return true;
     },
   };

@@ -66,7 +66,7 @@ class LoadedList<T> {
         this.items.value = await whileAway(load, tell);
         this.error.value = undefined;
       } catch {
-        // It has been told already.
+        // The error is shown already.
       }
     }
     this.underWay = undefined;

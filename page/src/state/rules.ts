@@ -29,57 +29,72 @@ export interface ParsedRules {
 
 const PAUSE_MS = 120;
 
-/** The texts that were parsed last. */
-export const parsedRules = signal<ParsedRules | undefined>(undefined);
+/** Parses the two texts of a strategy. */
+export class RuleParser {
+  private readonly last = signal<ParsedRules | undefined>(undefined);
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private asked = new AbortController();
 
-let timer: ReturnType<typeof setTimeout> | undefined;
-let asked = new AbortController();
-
-/** Parse two texts for candles of some length once nothing has been typed for a moment. */
-export function parseSoon(entry: string, exit: string, length?: string): void {
-  clearTimeout(timer);
-  asked.abort();
-  if (isParsed(entry, exit, length)) return;
-  timer = setTimeout(() => void parse(entry, exit, length), PAUSE_MS);
-}
-
-/** Parse two texts now; return undefined if something else was asked for meanwhile. */
-export async function parse(entry: string, exit: string, length?: string): Promise<ParsedRules | undefined> {
-  clearTimeout(timer);
-  const known = parsedRules.peek();
-  if (known !== undefined && isParsed(entry, exit, length)) return known;
-  asked.abort();
-  asked = new AbortController();
-  const { signal } = asked;
-  if (entry.trim() === "") {
-    parsedRules.value = { entry, exit, length, errors: {} };
-    return parsedRules.value;
+  /** The texts that were parsed last. */
+  get value(): ParsedRules | undefined {
+    return this.last.value;
   }
-  const interval = INTERVALS.find(({ value }) => value === (length ?? "1h"))?.number ?? 0;
-  const parsed = await backtests.parseRules({ entry, exit, interval }, { signal }).then(
-    ({ description }): ParsedRules => ({
-      entry,
-      exit,
-      length,
-      errors: {},
-      ...(description?.rules && { rules: description.rules }),
-    }),
-    (error): ParsedRules => ({ entry, exit, length, ...wrong(error, { entry, exit }) }),
-  );
-  if (signal.aborted) return undefined;
-  parsedRules.value = parsed;
-  return parsed;
+
+  /** Parse two texts for candles of some length once nothing has been typed for a moment. */
+  parseSoon(entry: string, exit: string, length?: string): void {
+    clearTimeout(this.timer);
+    this.asked.abort();
+    if (this.known(entry, exit, length)) return;
+    this.timer = setTimeout(() => void this.parse(entry, exit, length), PAUSE_MS);
+  }
+
+  /** Parse two texts now; return undefined if something else was asked for meanwhile. */
+  async parse(entry: string, exit: string, length?: string): Promise<ParsedRules | undefined> {
+    clearTimeout(this.timer);
+    const known = this.known(entry, exit, length);
+    if (known !== undefined) return known;
+    this.asked.abort();
+    this.asked = new AbortController();
+    const { signal } = this.asked;
+    if (entry.trim() === "") {
+      const nothing = { entry, exit, length, errors: {} };
+      this.last.value = nothing;
+      return nothing;
+    }
+    const interval = INTERVALS.find(({ value }) => value === (length ?? "1h"))?.number ?? 0;
+    const parsed = await backtests.parseRules({ entry, exit, interval }, { signal }).then(
+      ({ description }): ParsedRules => ({
+        entry,
+        exit,
+        length,
+        errors: {},
+        ...(description?.rules && { rules: description.rules }),
+      }),
+      (error): ParsedRules => ({ entry, exit, length, ...wrong(error, { entry, exit }) }),
+    );
+    if (signal.aborted) return undefined;
+    this.last.value = parsed;
+    return parsed;
+  }
+
+  private known(entry: string, exit: string, length: string | undefined): ParsedRules | undefined {
+    const last = this.last.peek();
+    const isIt =
+      last !== undefined &&
+      last.entry === entry &&
+      last.exit === exit &&
+      last.length === length &&
+      last.failure === undefined;
+    return isIt ? last : undefined;
+  }
 }
 
-function isParsed(entry: string, exit: string, length: string | undefined): boolean {
-  const known = parsedRules.peek();
-  return (
-    known !== undefined &&
-    known.entry === entry &&
-    known.exit === exit &&
-    known.length === length &&
-    known.failure === undefined
-  );
+const parsers: RuleParser[] = [];
+
+/** The parser of a form's strategy, counted from 0: all but portfolios have one. */
+export function parserOf(index: number): RuleParser {
+  parsers[index] ??= new RuleParser();
+  return parsers[index];
 }
 
 /** What the gateway found wrong with texts that it was asked to parse, by their names in the request. */

@@ -62,7 +62,7 @@ export class SweepTable {
     this.length = Math.max(this.length, row + 1);
   }
 
-  /** Return the places on the axes of a combination, of which the sweep tells the indexes of its values. */
+  /** Return the places on the axes of a combination, of which the sweep returns the indexes of its values. */
   placesOf(valueIndexes: readonly number[]): number[] {
     return this.axes.map(({ placeOf }, axis) => placeOf[valueIndexes[axis]!]!);
   }

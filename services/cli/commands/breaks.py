@@ -17,7 +17,7 @@ from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.client.symbols import all_symbols, named_symbols
 from services.cli.options.requests import parse_time
 from services.cli.views.console import make_console, say
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.domain.counted import counted
 from services.domain.symbols import canonical_symbol
 from services.wire.breaks import break_from, state_from, state_to
@@ -126,13 +126,13 @@ def breaks_table(width: int, found: "Sequence[tuple[str, Break]]") -> Table:
     return fitted_table(
         width,
         [
-            Column("crypto", [symbol for symbol, _ in found], left=True),
-            Column("last before", [_time(each.before_s) for each in breaks_], left=True),
-            Column("first after", [_time(each.after_s) for each in breaks_], left=True),
-            Column("close", [f"{each.close:,.8g}" for each in breaks_], 2),
-            Column("open", [f"{each.open:,.8g}" for each in breaks_], 1),
-            Column("factor", [_factor(each.open / each.close) for each in breaks_], 3),
-            Column("state", states, left=True),
+            TableColumn("crypto", [symbol for symbol, _ in found], left=True),
+            TableColumn("last before", [_time(each.before_s) for each in breaks_], left=True),
+            TableColumn("first after", [_time(each.after_s) for each in breaks_], left=True),
+            TableColumn("close", [f"{each.close:,.8g}" for each in breaks_], 2),
+            TableColumn("open", [f"{each.open:,.8g}" for each in breaks_], 1),
+            TableColumn("factor", [_factor(each.open / each.close) for each in breaks_], 3),
+            TableColumn("state", states, left=True),
         ],
     )
 

@@ -12,13 +12,13 @@ app = typer.Typer(help="Inspect stored candles.", no_args_is_help=True)
 @app.command()
 def check(
     symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
+        list[str] | None, typer.Argument(help="Symbols of the cryptos; by default all.", metavar="SYMBOL")
     ] = None,
     format_: Annotated[
         Format, typer.Option("--format", help="Print a table, or each crypto as a line of JSON.")
     ] = Format.TABLE,
 ) -> None:
-    """Show first and last candle, gaps, breaks, missing volume, and candles that look wrong."""
+    """Show the first and last candle of cryptos, gaps, breaks, missing volume and suspicious candles."""
     from services.cli.commands.check import check_histories
     from services.settings import load_settings
 
@@ -28,11 +28,11 @@ def check(
 @app.command()
 def breaks(
     symbols: Annotated[
-        list[str] | None, typer.Argument(help="Cryptos; by default all.", metavar="SYMBOL")
+        list[str] | None, typer.Argument(help="Symbols of the cryptos; by default all.", metavar="SYMBOL")
     ] = None,
     confirm: Annotated[
         str | None,
-        typer.Option(help="Confirm the break whose first candle after it opens at TIME.", metavar="TIME"),
+        typer.Option(help="Confirm a break; TIME is when the first candle after it opens.", metavar="TIME"),
     ] = None,
     add: Annotated[
         str | None,
@@ -41,11 +41,14 @@ def breaks(
         ),
     ] = None,
     remove: Annotated[
-        str | None, typer.Option(help="Remove the break at TIME, which is not one.", metavar="TIME")
+        str | None,
+        typer.Option(
+            help="Reject the break at TIME: it is no break, and imports do not find it again.", metavar="TIME"
+        ),
     ] = None,
     reset: Annotated[
         str | None,
-        typer.Option(help="Discard what was set by hand at TIME: imports decide again.", metavar="TIME"),
+        typer.Option(help="Undo --confirm, --add or --remove at TIME: imports decide again.", metavar="TIME"),
     ] = None,
 ) -> None:
     """Show and correct breaks: points where a crypto was relisted or redenominated."""
@@ -58,7 +61,7 @@ def breaks(
 
 @app.command()
 def delete(
-    symbols: Annotated[list[str], typer.Argument(help="Cryptos.", metavar="SYMBOL")],
+    symbols: Annotated[list[str], typer.Argument(help="Symbols of the cryptos.", metavar="SYMBOL")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete cryptos, with their candles of all lengths."""

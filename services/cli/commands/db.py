@@ -32,7 +32,7 @@ def stats(
 
 @app.command()
 def compress() -> None:
-    """Compress old chunks that are not compressed yet, or that got candles since (TimescaleDB only)."""
+    """Compress old chunks that are not compressed, or have received candles since (TimescaleDB only)."""
     from services.cli.options.db_target import open_database
     from services.cli.views.db import compress_with_bar
     from services.settings import load_settings
@@ -50,7 +50,10 @@ def retention(
     days: Annotated[
         int | None,
         typer.Option(
-            min=0, max=1_000_000, help="Age in days, instead of BACKCAST_RETENTION_DAYS; 0 drops nothing."
+            min=0,
+            max=1_000_000,
+            help="Age in days above which candles are dropped, instead of BACKCAST_RETENTION_DAYS; 0 drops "
+            "nothing.",
         ),
     ] = None,
 ) -> None:

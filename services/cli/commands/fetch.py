@@ -17,17 +17,17 @@ from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.options.requests import parse_time
 from services.cli.views.console import make_console, say
-from services.cli.views.fetch import FetchProgress, report_line
+from services.cli.views.fetch import FetchScreen, report_line
 from services.domain.counted import counted
 from services.domain.fetch_request import hours_wanted, spot_symbol
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import SystemClock
+from services.feed.data_client import stored_cryptos
 from services.feed.errors import Unanswered
 from services.feed.exchanges.all_exchanges import exchange_named
 from services.feed.fetch import fetch_all
 from services.feed.markets import with_quote, with_symbols, without_unstorable
 from services.feed.spans import Span
-from services.feed.stored_cryptos import stored_cryptos
 from services.feed.writing import reason_against, spans_asked, writer_to
 
 _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "since": "--since", "base_url": "--url"}
@@ -91,7 +91,7 @@ async def _fetch(
     console, clock = make_console(), SystemClock()
     stamina.instrumentation.set_on_retry_hooks([_retry_report(console, exchange_named(exchange).title)])
     async with (
-        Client(exchange_named(exchange), clock, options.url) as client,
+        ExchangeClient(exchange_named(exchange), clock, options.url) as client,
         open_gateway(address) as channel,
     ):
         stub = MarketDataServiceStub(channel)
@@ -113,7 +113,7 @@ async def _fetch(
         refused = filter(None, (reasons.get(market.symbol) for market in markets))
         for reason in (*unstorable.values(), *refused):
             say(console, f"[red]{escape(reason)}[/red]")
-        with FetchProgress(console, client, clock, len(wanted)) as progress:
+        with FetchScreen(console, client, clock, len(wanted)) as progress:
             reports = fetch_all(
                 client,
                 wanted,

@@ -12,7 +12,7 @@ from services.cli.client.errors import readable_errors
 from services.cli.client.gateway_channel import open_gateway
 from services.cli.views.console import make_console, say
 from services.cli.views.follow import RoundLines
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
 from services.feed.exchanges.all_exchanges import exchange_named
@@ -23,7 +23,7 @@ _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "base_url": "--url"}
 
 def follow(exchange: str, quote: str, url: str | None, address: str) -> None:
     """Follow all pairs of a quote currency, and print a line for each round, until it is stopped."""
-    # Errors tell what was tried in vain.
+    # The errors of rounds name the requests that failed.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
         asyncio.run(_follow(exchange, quote.strip().upper(), url, address))
@@ -35,7 +35,7 @@ def follow(exchange: str, quote: str, url: str | None, address: str) -> None:
 
 async def _follow(name: str, quote: str, url: str | None, address: str) -> None:
     console, clock = make_console(), SystemClock()
-    async with Client(exchange_named(name), clock, url) as client, open_gateway(address) as channel:
+    async with ExchangeClient(exchange_named(name), clock, url) as client, open_gateway(address) as channel:
         with readable_errors("gateway", address):
             await FeedServiceStub(channel).ListFeeds(pb.ListFeedsRequest(page_size=1))
         exchange = client.exchange

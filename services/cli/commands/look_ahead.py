@@ -27,7 +27,7 @@ _OF_THE_EXIT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ResultDifference:
     """The first difference between two results of a crypto, at a time in Unix seconds."""
 
     symbol: str
@@ -37,7 +37,7 @@ class Difference:
     shorter: str
 
 
-def first_difference(whole: BacktestResult, shorter: BacktestResult) -> Difference | None:
+def first_difference(whole: BacktestResult, shorter: BacktestResult) -> ResultDifference | None:
     """Compare two results of one crypto with trades and equity, `shorter` of a window that ended earlier.
 
     Everything that was known at the shorter one's end has to be the same in both, bit by bit: equity,
@@ -48,7 +48,7 @@ def first_difference(whole: BacktestResult, shorter: BacktestResult) -> Differen
     return min(differences, key=lambda difference: difference.time_s, default=None)
 
 
-def _equity_differences(whole: BacktestResult, shorter: BacktestResult) -> list[Difference]:
+def _equity_differences(whole: BacktestResult, shorter: BacktestResult) -> list[ResultDifference]:
     count = len(shorter.equity_curve.equity)
     ours = np.array(whole.equity_curve.equity[:count])
     theirs = np.array(shorter.equity_curve.equity)
@@ -58,10 +58,10 @@ def _equity_differences(whole: BacktestResult, shorter: BacktestResult) -> list[
         return []
     at = int(different[0])
     time_s = shorter.equity_curve.open_time_s[at]
-    return [Difference(whole.symbol, time_s, "equity", repr(float(ours[at])), repr(float(theirs[at])))]
+    return [ResultDifference(whole.symbol, time_s, "equity", repr(float(ours[at])), repr(float(theirs[at])))]
 
 
-def _trade_differences(whole: BacktestResult, shorter: BacktestResult) -> list[Difference]:
+def _trade_differences(whole: BacktestResult, shorter: BacktestResult) -> list[ResultDifference]:
     last_s = shorter.equity_curve.open_time_s[-1]
     known = [trade for trade in whole.trades if trade.entry_time.seconds <= last_s]
     if len(known) != len(shorter.trades):
@@ -69,14 +69,14 @@ def _trade_differences(whole: BacktestResult, shorter: BacktestResult) -> list[D
             min(len(known), len(shorter.trades))
         ]
         counts = str(len(known)), str(len(shorter.trades))
-        return [Difference(whole.symbol, extra.entry_time.seconds, "number of trades", *counts)]
+        return [ResultDifference(whole.symbol, extra.entry_time.seconds, "number of trades", *counts)]
     for ours, theirs in zip(known, shorter.trades, strict=True):
         names = _OF_THE_ENTRY if theirs.open and _closes_after(ours, last_s) else _OF_THE_ENTRY + _OF_THE_EXIT
         for name in names:
             if getattr(ours, name) != getattr(theirs, name):
                 time_s = theirs.entry_time.seconds if name in _OF_THE_ENTRY else theirs.exit_time.seconds
                 return [
-                    Difference(
+                    ResultDifference(
                         whole.symbol, time_s, f"{name} of a trade", _shown(ours, name), _shown(theirs, name)
                     )
                 ]

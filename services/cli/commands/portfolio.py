@@ -1,4 +1,4 @@
-"""`backcast portfolio`: trade many cryptos with one account."""
+"""`backcast portfolio`: backtest one account that trades many cryptos."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -11,7 +11,7 @@ from services.cli.client.event_stream import portfolio_events, print_json
 from services.cli.files.output import Output
 from services.cli.options.output import OutputOptions
 from services.cli.views.console import make_console
-from services.cli.views.portfolio import PortfolioView
+from services.cli.views.portfolio import PortfolioScreen
 
 
 def portfolio(request: RunPortfolioRequest, gateway: str, jsonl: bool, output: OutputOptions) -> None:
@@ -30,7 +30,7 @@ async def show_portfolio(events: AsyncGenerator[RunPortfolioResponse], jsonl: bo
     if jsonl:
         await _follow(events, print_json)
         return
-    with PortfolioView(console) as view:
+    with PortfolioScreen(console) as view:
         await _follow(events, view.show)
 
 

@@ -1,4 +1,4 @@
-"""`backcast sweep-portfolio`: trade every combination of values with one account, and rank the accounts."""
+"""`backcast sweep-portfolio`: backtest one account with every combination of values, and rank them."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from services.cli.client.event_stream import events_of, follow, print_json
 from services.cli.files.output import Output
 from services.cli.options.output import OutputOptions
 from services.cli.views.console import make_console
-from services.cli.views.portfolio_sweep import PortfolioSweepView
+from services.cli.views.portfolio_sweep import PortfolioSweepScreen
 
 
 def sweep_portfolio(
@@ -20,13 +20,13 @@ def sweep_portfolio(
     naming the option, if a file cannot be written.
     """
     files, console = Output(output, request), make_console()
-    succeeded = asyncio.run(_sweep(request, gateway, None if jsonl else PortfolioSweepView(console), files))
+    succeeded = asyncio.run(_sweep(request, gateway, None if jsonl else PortfolioSweepScreen(console), files))
     files.write(None if jsonl else console)
     return succeeded
 
 
 async def _sweep(
-    request: SweepPortfoliosRequest, gateway: str, view: PortfolioSweepView | None, files: Output
+    request: SweepPortfoliosRequest, gateway: str, view: PortfolioSweepScreen | None, files: Output
 ) -> bool:
     calling = events_of(gateway, lambda channel: PortfolioServiceStub(channel).SweepPortfolios, request)
     events = files.noting(calling)

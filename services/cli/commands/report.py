@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from services.cli.views.report.sweep import SweepReport
 
 app = typer.Typer(
-    help="Write one HTML file of a run, a portfolio, or a sweep over either, with charts, tables and the "
-    "command that repeats it.",
+    help="Write the report of a run, a portfolio or a sweep to one HTML file, with charts, tables "
+    "and the command that repeats it.",
     no_args_is_help=True,
 )
 
@@ -45,7 +45,7 @@ _CURVE_POINTS = 500
 class ReportOptions:
     """The file of a report."""
 
-    output: Annotated[Path, typer.Option(help="The file: report.html.")]
+    output: Annotated[Path, typer.Option(help="File that the report is written to: report.html.")]
     overwrite: Overwrite = False
 
 
@@ -60,8 +60,8 @@ def run(
 ) -> None:
     """Write a report of a run; its options are those of `backcast run`.
 
-    The exit status is 0 only if every crypto succeeds; of all cryptos, those with too few candles do not
-    count.
+    The exit status is 0 only if every crypto succeeds. In a run of all cryptos, those with too few candles
+    are not failures.
     """
     from services.cli.client.event_stream import run_events
     from services.cli.options.requests import run_request
@@ -91,8 +91,8 @@ def sweep(
 ) -> None:
     """Write a report of a sweep; its options are those of `backcast sweep`.
 
-    The exit status is 0 only if every backtest succeeds; of all cryptos, those with too few candles do not
-    count.
+    The exit status is 0 only if every backtest succeeds. In a sweep of all cryptos, those with too few
+    candles are not failures.
     """
     from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
     from services.cli.client.event_stream import events_of

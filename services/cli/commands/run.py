@@ -11,7 +11,7 @@ from services.cli.options.output import OutputOptions
 from services.cli.options.run_options import RowOptions
 from services.cli.views.console import make_console
 from services.cli.views.metric_cells import metric_name, metric_names
-from services.cli.views.run import MOST_ROWS, RunView
+from services.cli.views.run import MOST_ROWS, RunScreen
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
         excused = excuses_short_histories(request)
         succeeded = asyncio.run(follow(events, print_json, excuse_short_histories=excused))
     else:
-        view = RunView(console, sort=sort, columns=columns)
+        view = RunScreen(console, sort=sort, columns=columns)
         succeeded = asyncio.run(_show(request, gateway, view, files))
     files.write(None if jsonl else console)
     return succeeded
@@ -41,10 +41,10 @@ async def show_run(
     request: pb.RunBacktestsRequest, gateway: str, console: Console, most_rows: int = MOST_ROWS
 ) -> bool:
     """Run `request` and show results as they arrive; return whether every crypto succeeded."""
-    return await _show(request, gateway, RunView(console, most_rows), Output(OutputOptions(), request))
+    return await _show(request, gateway, RunScreen(console, most_rows), Output(OutputOptions(), request))
 
 
-async def _show(request: pb.RunBacktestsRequest, gateway: str, view: RunView, files: Output) -> bool:
+async def _show(request: pb.RunBacktestsRequest, gateway: str, view: RunScreen, files: Output) -> bool:
     with view:
         events = files.noting(run_events(gateway, request))
         return await follow(events, view.show, excuse_short_histories=excuses_short_histories(request))

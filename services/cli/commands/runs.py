@@ -26,7 +26,7 @@ from services.cli.client.gateway_channel import open_gateway, pages_of
 from services.cli.commands.portfolio import show_portfolio
 from services.cli.options.names import named_options
 from services.cli.views.console import make_console, say
-from services.cli.views.run import RunView
+from services.cli.views.run import RunScreen
 
 
 def list_runs(gateway: str) -> None:
@@ -90,7 +90,7 @@ async def _watch_run(run_id: str, after: int, gateway: str, jsonl: bool) -> bool
             return True
         if jsonl:
             return await follow(_run_events(first, answers), print_json)
-        with RunView(make_console()) as view:
+        with RunScreen(make_console()) as view:
             return await follow(_run_events(first, answers), view.show)
 
 

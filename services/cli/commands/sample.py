@@ -1,4 +1,4 @@
-"""`backcast sample`: imports a made-up market for trying things."""
+"""`backcast sample`: imports a made-up market to try Backcast with."""
 
 import asyncio
 

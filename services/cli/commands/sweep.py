@@ -9,7 +9,7 @@ from services.cli.files.output import Output
 from services.cli.options.output import OutputOptions
 from services.cli.views.console import make_console
 from services.cli.views.metric_cells import metric_names
-from services.cli.views.sweep import SweepView
+from services.cli.views.sweep import SweepScreen
 
 
 def sweep(
@@ -27,14 +27,14 @@ def sweep(
     files = Output(output, request)
     shown = None if columns is None else metric_names(columns, "--columns")
     console = make_console()
-    view = None if jsonl else SweepView(console, shown)
+    view = None if jsonl else SweepScreen(console, shown)
     succeeded = asyncio.run(_sweep(request, gateway, view, files))
     files.write(None if jsonl else console)
     return succeeded
 
 
 async def _sweep(
-    request: pb.SweepBacktestsRequest, gateway: str, view: SweepView | None, files: Output
+    request: pb.SweepBacktestsRequest, gateway: str, view: SweepScreen | None, files: Output
 ) -> bool:
     calling = events_of(gateway, lambda channel: BacktestServiceStub(channel).SweepBacktests, request)
     events, excused = files.noting(calling), excuses_short_histories(request)

@@ -17,7 +17,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1.run_events_pb2 import LeftOutCrypto
 from backcast_engine.interval import Interval
 from services.cli.client.event_stream import run_events
-from services.cli.commands.look_ahead import Difference, first_difference
+from services.cli.commands.look_ahead import ResultDifference, first_difference
 from services.cli.views.console import CountColumn, make_console, say
 from services.cli.views.failure_lines import failure_lines, left_out_line
 from services.domain.counted import counted
@@ -75,24 +75,24 @@ async def show_verification(
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class _Comparison:
     """The outcome of a comparison: numbers of cryptos and shorter histories, and the differences."""
 
     cryptos: int
     histories: int
-    differences: list[Difference]
+    differences: list[ResultDifference]
     failures: dict[str, str]
     left_out: list[LeftOutCrypto]
 
 
 async def _compare(
     request: pb.RunBacktestsRequest, gateway: str, cuts: int, report: Callable[[str], None]
-) -> _Compared:
+) -> _Comparison:
     """Run `request` on the whole history, and compare results on shorter histories with it."""
     whole, failures, understood, left_out = await _results(request, gateway)
     report("the whole history")
     histories = 0
-    differences: list[Difference] = []
+    differences: list[ResultDifference] = []
     for end_s in _ends(understood, whole, cuts):
         symbols = [symbol for symbol, result in whole.items() if result.equity_curve.open_time_s[0] < end_s]
         if symbols:
@@ -106,7 +106,7 @@ async def _compare(
             found = (first_difference(whole[symbol], result) for symbol, result in shorter.items())
             differences += filter(None, found)
         report(f"up to {_time(end_s)}")
-    return _Compared(len(whole), histories, differences, failures, left_out)
+    return _Comparison(len(whole), histories, differences, failures, left_out)
 
 
 async def _results(
@@ -162,7 +162,7 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def _show(console: Console, differences: list[Difference], compared: list[_Compared]) -> None:
+def _show(console: Console, differences: list[ResultDifference], compared: list[_Comparison]) -> None:
     histories = sum(each.histories for each in compared)
     if not histories:
         say(console, "[red]nothing could be compared[/red]")
@@ -178,7 +178,7 @@ def _show(console: Console, differences: list[Difference], compared: list[_Compa
         )
 
 
-def _show_differences(console: Console, differences: list[Difference], compared: int) -> None:
+def _show_differences(console: Console, differences: list[ResultDifference], compared: int) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("crypto", "first difference", "in", "whole history", "shorter history"):
         table.add_column(heading)

@@ -28,7 +28,7 @@ _SLIPPAGES = ("slippage", "slippage_bps")
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class _QuotedStrategy:
     """A strategy with the options that were given within its quotes."""
 
     strategy: StrategyOptions
@@ -75,7 +75,11 @@ def of_strategy(number: int, violation: Violation) -> Violation:
 
 
 def _request(
-    compared: _Compared, candles: CandleOptions, execution: ExecutionOptions, cache: Cache, detail: Detail
+    compared: _QuotedStrategy,
+    candles: CandleOptions,
+    execution: ExecutionOptions,
+    cache: Cache,
+    detail: Detail,
 ) -> pb.RunBacktestsRequest:
     if compared.interval is not None:
         candles = replace(candles, interval=compared.interval)
@@ -101,14 +105,14 @@ def _names(options: ExecutionOptions) -> list[str]:
     return [field.name for field in fields(options)]
 
 
-def _parsed(text: str) -> _Compared:
+def _parsed(text: str) -> _QuotedStrategy:
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise InvalidInput.of("strategy", f"{text!r}: {str(error).lower()}") from None
     if not words:
         raise InvalidInput.of("strategy", "is empty")
-    parsed: list[_Compared] = []
+    parsed: list[_QuotedStrategy] = []
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     @app.command(add_help_option=False)
@@ -124,7 +128,7 @@ def _parsed(text: str) -> _Compared:
             raise InvalidInput(
                 *(Violation(f"--{name}", "is the same for all strategies: give it outside") for name in wrong)
             )
-        parsed.append(_Compared(strategy, candles.interval if "interval" in given else None, execution))
+        parsed.append(_QuotedStrategy(strategy, candles.interval if "interval" in given else None, execution))
 
     try:
         typer.main.get_command(app).main(words, standalone_mode=False)

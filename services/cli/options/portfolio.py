@@ -100,10 +100,10 @@ def set_rank(spec: portfolio_pb2.PortfolioSpec, line: str) -> None:
     """Set the rank of a portfolio; raise InvalidInput, naming the option, if it is no series."""
     # Imported here, because importing the engine is slow.
     from backcast_engine.rules.parse import parse
-    from backcast_engine.rules.signature import Kind
+    from backcast_engine.rules.signature import ValueKind
     from services.wire.expressions import expression_to
 
-    spec.rank.CopyFrom(expression_to(parse(line, "--rank", Kind.SERIES)))
+    spec.rank.CopyFrom(expression_to(parse(line, "--rank", ValueKind.SERIES)))
 
 
 def set_rebalancing(spec: portfolio_pb2.PortfolioSpec, portfolio: PortfolioOptions) -> None:

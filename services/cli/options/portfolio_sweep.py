@@ -39,50 +39,59 @@ class PortfolioSweepOptions:
         list[str] | None,
         typer.Option(
             help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema. "
-            "It is that of all strategies that have it. Of rules and the rank, a placeholder: n=5..30 for "
-            "{n}. Can be repeated."
+            "It applies to every strategy that has it. In rules and the rank, a placeholder and its values: "
+            "n=5..30 for {n}. Can be repeated."
         ),
     ] = None
     max_positions: Annotated[
         str | None,
         typer.Option(
-            help="The most positions of each strategy at the same time: 2,5,10 or 2..10:2; by default 10."
+            help="Maximum number of positions that each strategy holds at the same time: 2,5,10 or "
+            "2..10:2; by default 10."
         ),
     ] = None
     rank: Annotated[
         list[str] | None,
         typer.Option(
-            help="Which entries come first where places are few: those with higher values of a series, such "
-            "as 'roc(168)'; none: in order of symbols. Can be repeated."
+            help="Series that ranks entries when they compete for places, highest value first: 'roc(168)'; "
+            "none: in order of symbols. Can be repeated."
         ),
     ] = None
     size: Annotated[Size | None, typer.Option(help="equal or execution, as in `backcast portfolio`.")] = None
     rebalance_every: Annotated[
         str | None,
-        typer.Option(help="Bring positions back to their size every so many candles: none,24,168."),
+        typer.Option(help="Rebalance positions to their target size every so many candles: none,24,168."),
     ] = None
     rebalance_threshold: Annotated[
         str | None,
-        typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
+        typer.Option(
+            help="Rebalance only positions that deviate from their target size by more than this: 10%."
+        ),
     ] = None
     random: Annotated[
-        int | None, typer.Option(help="Trade only so many combinations, chosen at random.", metavar="N")
+        int | None, typer.Option(help="Backtest only N combinations, chosen at random.", metavar="N")
     ] = None
     optimize: Annotated[
         int | None,
         typer.Option(
-            help="Or: trade so many combinations, which Optuna proposes by the accounts of those before.",
+            help="Backtest only N combinations, which Optuna proposes from the results of earlier ones; "
+            "with --folds, N for each fold.",
             metavar="N",
         ),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of --random and --optimize; another seed chooses other combinations."),
+    ] = None
     metric: Annotated[str, typer.Option(help="The metric of the account to rank by.")] = "sharpe_ratio"
     top: Annotated[int, typer.Option(help="Number of best combinations to show.")] = 20
     split: Annotated[
         str | None,
         typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
     ] = None
-    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None
+    folds: Annotated[
+        int | None, typer.Option(help="Walk forward with this number of folds, instead of --split.")
+    ] = None
     min_trades: Annotated[
         int | None, typer.Option(help="Do not rank combinations with fewer trades; by default 1.")
     ] = None

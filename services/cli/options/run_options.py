@@ -26,18 +26,18 @@ class Format(StrEnum):
 class StrategyOptions:
     """The strategy and its parameters."""
 
-    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")]
+    strategy: Annotated[str, typer.Argument(help="Name of a strategy; `backcast strategies` lists them.")]
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the strategy: period=7. Can be repeated.")
     ] = None
     entry: Annotated[
         str | None,
         typer.Option(
-            help="For rules: when to buy, as in 'rsi(14) < 30'; `backcast rules` shows the language."
+            help="Entry condition of `rules`, such as 'rsi(14) < 30'; `backcast rules` explains the language."
         ),
     ] = None
     exit: Annotated[
-        str | None, typer.Option(help="For rules: when to sell; without it, no signal ever sells.")
+        str | None, typer.Option(help="Exit condition of `rules`; without it, no signal closes a position.")
     ] = None
 
 
@@ -45,7 +45,7 @@ class StrategyOptions:
 class CandleOptions:
     """The candles: cryptos, interval and window."""
 
-    symbols: Annotated[str, typer.Option(help="Cryptos, separated by commas, or all.")] = "all"
+    symbols: Annotated[str, typer.Option(help="Symbols of the cryptos, separated by commas, or all.")] = "all"
     interval: Annotated[str, typer.Option(help="Length of the candles: 1h, 4h, 1d or 1w.")] = "1h"
     start: Annotated[
         str | None, typer.Option(help="Start of the window, UTC; by default a year before its end.")
@@ -98,28 +98,33 @@ class PortfolioOptions:
 
     max_positions: Annotated[
         int | None,
-        typer.Option(help="The most positions of each strategy at the same time; by default 10."),
+        typer.Option(
+            help="Maximum number of positions that each strategy holds at the same time; by default 10."
+        ),
     ] = None
     rank: Annotated[
         str | None,
         typer.Option(
-            help="Which entries come first where places are few: those with higher values of a series, "
-            "such as 'roc(168)'; by default in order of symbols."
+            help="Series that ranks entries when they compete for places, highest value first: 'roc(168)'; "
+            "by default, entries are taken in order of symbols."
         ),
     ] = None
     size: Annotated[
         Size | None,
         typer.Option(
-            help="equal: an equal share of the equity for each place; the default. execution: the size of "
-            "--size-fraction, --size-amount or --size-volatility; the default with one of them."
+            help="equal: an equal share of the equity for each place; the default. execution: the size "
+            "that --size-fraction, --size-amount or --size-volatility sets; the default if one of "
+            "them is given."
         ),
     ] = None
     rebalance_every: Annotated[
-        int | None, typer.Option(help="Bring positions back to their size every so many candles.")
+        int | None, typer.Option(help="Rebalance positions to their target size every so many candles.")
     ] = None
     rebalance_threshold: Annotated[
         str | None,
-        typer.Option(help="Leave positions alone that are not further from their size than this: 10%."),
+        typer.Option(
+            help="Rebalance only positions that deviate from their target size by more than this: 10%."
+        ),
     ] = None
     benchmark: Annotated[
         str | None,
@@ -139,8 +144,8 @@ class Cache(StrEnum):
 CacheOption = Annotated[
     Cache,
     typer.Option(
-        help="How the cache is used. default: read and write. bypass: neither. refresh: compute "
-        "everything, and write. only: compute nothing."
+        help="How the cache of results is used. default: read and write it. bypass: do neither. "
+        "refresh: compute everything, and write it. only: read it, and compute nothing."
     ),
 ]
 
@@ -191,9 +196,11 @@ class ExecutionOptions:
     )
     slippage: Annotated[
         str | None,
-        typer.Option(help="How much slippage worsens the price of a fill: 0.05% or 5bps; by default 0."),
+        typer.Option(help="Slippage of each fill: 0.05% or 5bps; by default 0."),
     ] = None
-    slippage_bps: Annotated[str | None, typer.Option(help="Or: slippage in basis points.")] = None
+    slippage_bps: Annotated[
+        str | None, typer.Option(help="Slippage in basis points, instead of --slippage.")
+    ] = None
     initial_capital: Annotated[float | None, typer.Option(help="Initial capital; by default 10,000.")] = None
     fill: Annotated[
         str | None,
@@ -203,29 +210,40 @@ class ExecutionOptions:
     ] = None
     direction: Annotated[
         str | None,
-        typer.Option(help="The sides of positions; by default long.", metavar=f"[{'|'.join(Direction)}]"),
+        typer.Option(help="Sides that may be traded; by default long.", metavar=f"[{'|'.join(Direction)}]"),
     ] = None
     size_fraction: Annotated[
         str | None, typer.Option(help="Position size as a fraction of the equity: 50%; by default 100%.")
     ] = None
     size_amount: Annotated[
-        str | None, typer.Option(help="Or: position size as an amount of the quote currency.")
+        str | None,
+        typer.Option(help="Position size as an amount of the quote currency, instead of a fraction."),
     ] = None
     size_volatility: Annotated[
         str | None,
-        typer.Option(help="Or: position size that targets an annual volatility of the equity: 40%."),
+        typer.Option(
+            help="Annual volatility of the equity that the position size targets, instead of a fraction: 40%."
+        ),
     ] = None
     volatility_period: Annotated[
-        int | None, typer.Option(help="Number of closes that measure the volatility; by default 30.")
+        int | None,
+        typer.Option(help="Number of closes from which the volatility is estimated; by default 30."),
     ] = None
     stop_loss: Annotated[
-        str | None, typer.Option(help="Close a position at a loss of 5% (or 0.05) or 2atr.")
+        str | None,
+        typer.Option(
+            help="Loss at which a position is closed: 5% (or 0.05), or a multiple of the average true "
+            "range: 2atr."
+        ),
     ] = None
     take_profit: Annotated[
-        str | None, typer.Option(help="Close a position at a gain of 5% (or 0.05) or 2atr.")
+        str | None, typer.Option(help="Gain at which a position is closed: 5% (or 0.05), or 2atr.")
     ] = None
     trailing_stop: Annotated[
-        str | None, typer.Option(help="Close a position 5% (or 0.05) or 2atr from its best price.")
+        str | None,
+        typer.Option(
+            help="Distance from its best price at which a position is closed: 5% (or 0.05), or 2atr."
+        ),
     ] = None
     atr_period: Annotated[
         str | None, typer.Option(help="Period of the average true range for stops; by default 14.")
@@ -241,7 +259,8 @@ class ExecutionOptions:
     breaks: Annotated[
         Breaks | None,
         typer.Option(
-            help="What to do where a crypto was relisted or redenominated. close: close positions before "
-            "it; the default. split: also report each part. ignore: trade as if there were no break."
+            help="How a run treats breaks, where a crypto was relisted or redenominated. close: close "
+            "positions before the break; the default. split: also report the parts before and after "
+            "it. ignore: trade as if there were no break."
         ),
     ] = None

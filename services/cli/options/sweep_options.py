@@ -21,44 +21,51 @@ if TYPE_CHECKING:
 class SweepOptions:
     """The combinations, and how they are ranked."""
 
-    strategy: Annotated[str, typer.Argument(help="A strategy; `backcast strategies` lists them.")]
+    strategy: Annotated[str, typer.Argument(help="Name of a strategy; `backcast strategies` lists them.")]
     param: Annotated[
         list[str] | None,
         typer.Option(
-            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), kind=sma,ema; "
-            "or a fixed value: overbought=75. Of rules, a placeholder: n=5..30 for {n}. Can be repeated."
+            help="A parameter and its values: period=5..30, oversold=20..40:5 (in steps of 5), "
+            "kind=sma,ema; or a fixed value: overbought=75. With `rules`, a placeholder and its "
+            "values: n=5..30 for {n}. Can be repeated."
         ),
     ] = None
     entry: Annotated[
         str | None,
-        typer.Option(help="For rules: when to buy, with placeholders, as in 'rsi({n}) < {low}'."),
+        typer.Option(help="Entry condition of `rules`, with placeholders: 'rsi({n}) < {low}'."),
     ] = None
     exit: Annotated[
-        str | None, typer.Option(help="For rules: when to sell; without it, no signal ever sells.")
+        str | None, typer.Option(help="Exit condition of `rules`; without it, no signal closes a position.")
     ] = None
     random: Annotated[
-        int | None, typer.Option(help="Backtest only so many combinations, chosen at random.", metavar="N")
+        int | None, typer.Option(help="Backtest only N combinations, chosen at random.", metavar="N")
     ] = None
     optimize: Annotated[
         int | None,
         typer.Option(
-            help="Or: backtest so many combinations, which Optuna proposes by the figures of those before; "
-            "with --folds, so many for each fold.",
+            help="Backtest only N combinations, which Optuna proposes from the results of earlier ones; "
+            "with --folds, N in each fold.",
             metavar="N",
         ),
     ] = None
-    seed: Annotated[int | None, typer.Option(help="For --random and --optimize: another choice.")] = None
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of --random and --optimize; another seed chooses other combinations."),
+    ] = None
     metric: Annotated[str, typer.Option(help="The metric to rank by.")] = "sharpe_ratio"
     top: Annotated[int, typer.Option(help="Number of best trials and combinations to show.")] = 20
     split: Annotated[
         str | None,
         typer.Option(help="Train on this fraction of the window, 0.7 or 70%, and test on the rest."),
     ] = None
-    folds: Annotated[int | None, typer.Option(help="Or: walk forward, with this number of folds.")] = None
+    folds: Annotated[
+        int | None, typer.Option(help="Walk forward with this number of folds, instead of --split.")
+    ] = None
     min_trades: Annotated[
         int | None,
         typer.Option(
-            help="Do not choose combinations with fewer trades, by the median over the cryptos; by default 1."
+            help="Do not choose combinations whose median number of trades per crypto is smaller; by "
+            "default 1."
         ),
     ] = None
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from backcast.backtest.v1.backtest_spec_pb2 import BacktestSpec
 from backcast.backtest.v1.result_pb2 import Metrics
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, difference_cell, heading_of
 from services.cli.views.request import execution_words, interval_of, strategy_words, window_words
 from services.domain.comparison import LETTERS, Differences, Statistics, Values
@@ -50,10 +50,10 @@ class ComparisonTables:
         """Return a row for each strategy: medians, and the shares that gained and that beat holding."""
         medians = [_message(one.quantiles["quantile_50"]) for one in statistics]
         columns = [
-            Column("medians", self._names, left=True),
-            *(Column(heading_of(name), [cell(one, name) for one in medians]) for name in self._metrics),
-            Column("gained", [f"{one.share_gained:.0%}" for one in statistics]),
-            Column("beat holding", [_share(one.share_beat_holding) for one in statistics]),
+            TableColumn("medians", self._names, left=True),
+            *(TableColumn(heading_of(name), [cell(one, name) for one in medians]) for name in self._metrics),
+            TableColumn("gained", [f"{one.share_gained:.0%}" for one in statistics]),
+            TableColumn("beat holding", [_share(one.share_beat_holding) for one in statistics]),
         ]
         return fitted_table(width, columns)
 
@@ -69,10 +69,10 @@ class ComparisonTables:
             "mean": [one.mean for one in statistics],
         }
         columns = [
-            Column("of the cryptos", [_once(name, place == 0) for name, place in rows], left=True),
-            Column("", [self._names[place] for _, place in rows], left=True),
+            TableColumn("of the cryptos", [_once(name, place == 0) for name, place in rows], left=True),
+            TableColumn("", [self._names[place] for _, place in rows], left=True),
             *(
-                Column(heading, [cell(_message(values[place]), name) for name, place in rows])
+                TableColumn(heading, [cell(_message(values[place]), name) for name, place in rows])
                 for heading, values in spreads.items()
             ),
         ]
@@ -82,13 +82,13 @@ class ComparisonTables:
         """Return a row for each metric and strategy after the first: its differences from the first."""
         rows = [(name, place, one) for name in self._varying for place, one in enumerate(differences)]
         columns = [
-            Column("minus A", [_once(name, place == 0) for name, place, _ in rows], left=True),
-            Column("", [self._names[place + 1] for _, place, _ in rows], left=True),
-            Column("mean", [difference_cell(name, one.mean.get(name)) for name, _, one in rows]),
-            Column("median", [difference_cell(name, one.median.get(name)) for name, _, one in rows]),
-            Column("t", [_t(one.t_statistic.get(name)) for name, _, one in rows]),
-            Column("higher on", [f"{one.higher_count[name]:,}" for name, _, one in rows]),
-            Column("lower on", [f"{one.lower_count[name]:,}" for name, _, one in rows]),
+            TableColumn("minus A", [_once(name, place == 0) for name, place, _ in rows], left=True),
+            TableColumn("", [self._names[place + 1] for _, place, _ in rows], left=True),
+            TableColumn("mean", [difference_cell(name, one.mean.get(name)) for name, _, one in rows]),
+            TableColumn("median", [difference_cell(name, one.median.get(name)) for name, _, one in rows]),
+            TableColumn("t", [_t(one.t_statistic.get(name)) for name, _, one in rows]),
+            TableColumn("higher on", [f"{one.higher_count[name]:,}" for name, _, one in rows]),
+            TableColumn("lower on", [f"{one.lower_count[name]:,}" for name, _, one in rows]),
         ]
         return fitted_table(width, columns, "differences from A, crypto by crypto")
 

@@ -20,7 +20,7 @@ from services.transfer.manifest import Manifest
 from services.transfer.migrate import MigratedCrypto, move, verify
 from services.transfer.restore import check_files, restore
 from services.transfer.source import Source
-from services.transfer.verification import Difference, HistorySum
+from services.transfer.verification import HistoryDifference, HistorySum
 
 _ABSENT = "–"
 # Digits of a checksum that are shown: enough to see that two differ.
@@ -43,7 +43,7 @@ def make_progress(console: Console) -> Progress:
 async def move_and_verify(source: Source, database: Database, now_s: int) -> bool:
     """Copy all cryptos and verify them; return whether every row of the source is stored."""
     console = make_console()
-    differences: list[Difference] = []
+    differences: list[HistoryDifference] = []
     succeeded, candles = True, 0
     with make_progress(console) as progress:
         bar = progress.add_task("counting rows", total=None)
@@ -102,7 +102,7 @@ def _rejections(moved: MigratedCrypto) -> Iterator[str]:
         yield f"[yellow]… and {more:,} more[/yellow]"
 
 
-def _differences(differences: list[Difference]) -> Table:
+def _differences(differences: list[HistoryDifference]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("differs", no_wrap=True)
     table.add_column("in", no_wrap=True)
@@ -123,7 +123,7 @@ def _time(time_s: int | None) -> str:
     return _ABSENT if time_s is None else utc(time_s).removesuffix(" UTC")
 
 
-def _difference(difference: Difference) -> str:
+def _difference(difference: HistoryDifference) -> str:
     parts = [
         *([f"{difference.missing:,} not here"] if difference.missing else []),
         *([f"{difference.additional:,} only here"] if difference.additional else []),

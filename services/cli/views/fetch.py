@@ -12,7 +12,7 @@ from rich.text import Text
 from backcast_engine.times import utc
 from services.cli.views.console import CountColumn
 from services.domain.counted import counted
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import Clock
 from services.feed.fetch import CryptoReport
 from services.feed.spans import Span
@@ -21,7 +21,7 @@ from services.feed.spans import Span
 class _PlaceColumn(ProgressColumn):
     """Where a fetch is; or how long it waits, where the exchange says that it is asked too often."""
 
-    def __init__(self, client: Client, clock: Clock) -> None:
+    def __init__(self, client: ExchangeClient, clock: Clock) -> None:
         super().__init__()
         self._client = client
         self._clock = clock
@@ -33,13 +33,13 @@ class _PlaceColumn(ProgressColumn):
         return Text(f"{title} wants {wait_s:,.0f} s without requests" if wait_s > 0 else task.description)
 
 
-class FetchProgress:
+class FetchScreen:
     """Progress of a fetch: cryptos done of all, the date reached, candles a second, and the weight used.
 
     Nothing is shown without a terminal.
     """
 
-    def __init__(self, console: Console, client: Client, clock: Clock, cryptos: int) -> None:
+    def __init__(self, console: Console, client: ExchangeClient, clock: Clock, cryptos: int) -> None:
         self._client = client
         self._begin_s = time.monotonic()
         self._candles = 0

@@ -13,7 +13,7 @@ _SHORTEST_HEADING = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A heading, and a cell for each row, in rich's markup.
 
     If there is no room, columns are left out: the one with `left_out` 1 first, those with 0 never.
@@ -26,7 +26,7 @@ class Column:
     style: str | None = None
 
 
-def fitted_table(width: int, columns: Sequence[Column], title: str | None = None) -> Table:
+def fitted_table(width: int, columns: Sequence[TableColumn], title: str | None = None) -> Table:
     """Return a table with as many columns as fit into `width` characters.
 
     If the columns that are never left out do not fit, their headings are cut, never their cells.
@@ -44,7 +44,7 @@ def fitted_table(width: int, columns: Sequence[Column], title: str | None = None
     return table
 
 
-def _table(columns: Sequence[Column], title: str | None, longest: int | None = None) -> Table:
+def _table(columns: Sequence[TableColumn], title: str | None, longest: int | None = None) -> Table:
     table = Table(
         title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True
     )

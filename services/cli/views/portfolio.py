@@ -41,7 +41,7 @@ _MOST_ROWS = 20
 _MOST_TRADES = 30
 
 
-class PortfolioView:
+class PortfolioScreen:
     """A live progress bar of a portfolio: pass it every event, in a `with` block.
 
     If Ctrl-C ends the block, it says how the portfolio goes on.

@@ -19,7 +19,7 @@ from services.cli.views.sweep_words import bias_words, walk_forward_words
 from services.domain.counted import counted
 
 
-class PortfolioSweepView:
+class PortfolioSweepScreen:
     """A live progress bar of a sweep over portfolios: pass it every event, in a `with` block.
 
     If the block ends before the summary, by Ctrl-C or an error, the best so far are printed.
@@ -30,6 +30,7 @@ class PortfolioSweepView:
         self._started: pb.PortfolioSweepStarted | None = None
         self._best: Sequence[pb.PortfolioSweepRow] = ()
         self._failed: list[pb.PortfolioSweepRow] = []
+        self._row_count = 0
         self._ended = False
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -63,6 +64,7 @@ class PortfolioSweepView:
             case "best":
                 self._best = event.best.rows
             case "rows":
+                self._row_count += len(event.rows.rows)
                 self._failed += [row for row in event.rows.rows if row.HasField("failure")]
             case "summary":
                 self._live.stop()
@@ -101,13 +103,15 @@ class PortfolioSweepView:
             say(self._console, bias_words(summary.selection_bias, summary.winner.train, metric))
         if summary.HasField("walk_forward"):
             walk, width = summary.walk_forward, self._console.width
+            say(self._console, "")
             self._console.print(folds_table(width, self._started.request, walk))
             for line in walk_forward_words(walk, width, ACCOUNTS):
                 say(self._console, line)
         if not self._best:
             return
+        say(self._console, "")
         self._console.print(self._table())
-        if (more := self._started.combination_count - len(self._best)) > 0:
+        if (more := self._row_count - len(self._best)) > 0:
             say(
                 self._console,
                 f"[dim]… and {counted(more, 'more combination')}: --top shows more, "

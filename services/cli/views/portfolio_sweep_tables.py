@@ -7,7 +7,7 @@ from rich.table import Table
 
 from backcast.gateway.v1 import portfolio_sweep_pb2 as pb
 from backcast.gateway.v1.sweep_pb2 import WalkForward
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import cell, heading_of, metric_of
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import dimensions_of
@@ -25,11 +25,11 @@ def accounts_table(
     """Return the best combinations: what differs between them, and the metrics of their accounts."""
     metric = metric_of(request.metric)
     metrics = [metric, *(name for name in _METRICS if name != metric)]
-    columns = [Column("", [str(number) for number in range(1, len(rows) + 1)], left=True)]
+    columns = [TableColumn("", [str(number) for number in range(1, len(rows) + 1)], left=True)]
     for place, dimension in enumerate(dimensions_of(request)):
         if len(dimension.values) > 1:
             cells = [dimension.values[row.value_indexes[place]] for row in rows]
-            columns.append(Column(dimension.name, cells))
+            columns.append(TableColumn(dimension.name, cells))
     parts = [("", [row.train for row in rows])]
     if request.WhichOneof("cut"):
         parts.append(("test ", [row.test for row in rows]))
@@ -38,7 +38,7 @@ def accounts_table(
             # The metric ranked by is never left out.
             left_out = 2 * (len(metrics) - order) - (1 if prefix else 0) if order else 0
             cells = [cell(each, name) for each in figures]
-            columns.append(Column(f"{prefix}{heading_of(name)}", cells, left_out))
+            columns.append(TableColumn(f"{prefix}{heading_of(name)}", cells, left_out))
     means = f", means over {counted(request.fold_count, 'fold')}" if request.fold_count > 1 else ""
     return fitted_table(width, columns, f"the best accounts{means}")
 

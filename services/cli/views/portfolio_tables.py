@@ -8,7 +8,7 @@ from rich.table import Table
 
 from backcast.backtest.v1 import portfolio_pb2
 from backcast.backtest.v1.result_pb2 import Metrics
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
 from services.domain.counted import counted
 
@@ -38,9 +38,9 @@ def account_table(width: int, result: portfolio_pb2.PortfolioResult) -> Table:
     return fitted_table(
         width,
         [
-            Column("", [heading_of(name) for name in names], left=True),
+            TableColumn("", [heading_of(name) for name in names], left=True),
             *(
-                Column(heading, [_cell(metrics, name, heading) for name in names])
+                TableColumn(heading, [_cell(metrics, name, heading) for name in names])
                 for heading, metrics in columns.items()
             ),
         ],
@@ -110,7 +110,7 @@ def cryptos_table(
     return fitted_table(
         width,
         [
-            Column(
+            TableColumn(
                 heading, [row[heading] for row in cells], left_out.get(heading, 0), left=heading == "crypto"
             )
             for heading in (cells[0] if cells else ())

@@ -63,7 +63,7 @@ def strategy_words(strategy: Strategy) -> str:
 def execution_words(execution: execution_pb2.Execution) -> str:
     """Return costs and fills, and on a second line everything that differs from the defaults.
 
-    What is not set is left out: a sweep tells its values.
+    What is not set is left out: the table of a sweep shows these values.
     """
     words = [_DIRECTIONS.get(execution.direction), _size(execution)]
     words += [

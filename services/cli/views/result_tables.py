@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics, MonthlyReturn
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
 from services.domain.metric_order import SMALLEST_IS_BEST, ZERO_WITHOUT_TRADES
 
@@ -60,7 +60,7 @@ def results_table(
     rows = [*_rows(best), *gap, *_rows(worst)]
     shown = _COLUMNS if columns is None else {name: _column(name) for name in columns}
     cells = [
-        Column(
+        TableColumn(
             heading,
             [show(row.metrics) if row.metrics else "" for row in rows],
             _LEFT_OUT.get(name, 0) if columns is None else 0,
@@ -70,10 +70,10 @@ def results_table(
     return fitted_table(
         width,
         [
-            Column("crypto", [row.label for row in rows], left=True),
+            TableColumn("crypto", [row.label for row in rows], left=True),
             *cells,
             # The summary says how many results are cached, too.
-            Column("", ["cached" if row.cached else "" for row in rows], 6, left=True, style="dim"),
+            TableColumn("", ["cached" if row.cached else "" for row in rows], 6, left=True, style="dim"),
         ],
     )
 

@@ -26,7 +26,7 @@ _MOST_DETAILED = 3
 _MOST_TRADES = 30
 
 
-class RunView:
+class RunScreen:
     """A live screen of a run: pass it every event, in a `with` block.
 
     If the block ends before the summary, by Ctrl-C or an error, the results so far are printed.

@@ -7,7 +7,7 @@ from rich.table import Table
 from backcast.backtest.v1.result_pb2 import BacktestResult, Metrics
 from backcast.gateway.v1 import run_events_pb2
 from backcast_engine.interval import Interval
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, colored, heading_of
 from services.domain.counted import counted
 
@@ -32,9 +32,9 @@ def spread_table(width: int, summary: run_events_pb2.RunSummary) -> Table:
     return fitted_table(
         width,
         [
-            Column("of the cryptos", [heading_of(name) for name in _METRICS], left=True),
+            TableColumn("of the cryptos", [heading_of(name) for name in _METRICS], left=True),
             *(
-                Column(heading, [cell(metrics, name) for name in _METRICS])
+                TableColumn(heading, [cell(metrics, name) for name in _METRICS])
                 for heading, metrics in columns.items()
             ),
         ],

@@ -23,7 +23,7 @@ from services.domain.counted import counted
 _MOST_ROWS = 20
 
 
-class SweepView:
+class SweepScreen:
     """A live screen of a sweep: pass it every event, in a `with` block.
 
     If the block ends before the summary, by Ctrl-C or an error, the best trials so far are printed.
@@ -132,6 +132,7 @@ class SweepView:
 
     def _show_rows(self) -> None:
         rows = self._rows.best()
+        say(self._console, "")
         self._console.print(self._tables.combinations(self._console.width, rows))
         if any(map(self._rows.is_sparse, rows)):
             say(
@@ -195,6 +196,7 @@ class SweepView:
 
     def _show_walk_forward(self, summary: sweep_pb2.SweepSummary) -> None:
         walk = summary.walk_forward
+        say(self._console, "")
         self._console.print(self._tables.folds(self._console.width, walk.folds))
         say(self._console, "means over the folds of the tests' medians over the cryptos:")
         say(self._console, self._tables.figures(walk.mean_test))

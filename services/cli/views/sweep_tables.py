@@ -7,7 +7,7 @@ from rich.table import Table
 from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, cell, heading_of
 from services.cli.views.sweep_values import Dimension
 from services.domain.counted import counted
@@ -69,7 +69,7 @@ class SweepTables:
         """Return the best trials."""
         columns = [
             _numbers("", len(trials)),
-            Column("crypto", [trial.symbol for trial in trials], left=True),
+            TableColumn("crypto", [trial.symbol for trial in trials], left=True),
             *self._values(trials),
             *self._figures([(trial.train, trial.test) for trial in trials]),
         ]
@@ -80,8 +80,8 @@ class SweepTables:
         columns = [
             _numbers("", len(rows)),
             *self._values(rows),
-            Column("cryptos", [f"{row.crypto_count:,}" for row in rows], _LEFT_OUT["cryptos"]),
-            Column("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
+            TableColumn("cryptos", [f"{row.crypto_count:,}" for row in rows], _LEFT_OUT["cryptos"]),
+            TableColumn("traded", [f"{row.cryptos_traded:,}" for row in rows], _LEFT_OUT["traded"]),
             *self._fewest_trades(rows),
             *self._figures([(row.train.median, row.test.median) for row in rows]),
         ]
@@ -97,10 +97,10 @@ class SweepTables:
         """Return the folds: the chosen combination, and its figures in train and test."""
         columns = [
             _numbers("fold", len(folds)),
-            Column(
+            TableColumn(
                 "chosen on", [_dates(fold.train_window) for fold in folds], _LEFT_OUT["chosen on"], left=True
             ),
-            Column(
+            TableColumn(
                 "tested on", [_dates(fold.test_window) for fold in folds], _LEFT_OUT["tested on"], left=True
             ),
             *self._values(folds),
@@ -111,9 +111,9 @@ class SweepTables:
     def out_of_sample(self, width: int, curves: Sequence[sweep_pb2.OutOfSample]) -> Table:
         """Return the out-of-sample figures of each crypto."""
         columns = [
-            Column("crypto", [curve.symbol for curve in curves], left=True),
+            TableColumn("crypto", [curve.symbol for curve in curves], left=True),
             *(
-                Column(heading_of(name), [cell(curve.metrics, name) for curve in curves], order)
+                TableColumn(heading_of(name), [cell(curve.metrics, name) for curve in curves], order)
                 for order, name in reversed(list(enumerate(reversed(OUT_OF_SAMPLE))))
             ),
         ]
@@ -123,20 +123,20 @@ class SweepTables:
         """Return figures in a line."""
         return ", ".join(f"{heading_of(name)} {cell(metrics, name)}" for name in self._metrics)
 
-    def _fewest_trades(self, rows: Sequence[sweep_pb2.SweepRow]) -> list[Column]:
+    def _fewest_trades(self, rows: Sequence[sweep_pb2.SweepRow]) -> list[TableColumn]:
         """Return the median number of trades, which decides whether a combination is ranked."""
         cells = [f"{row.median_trades:g}" if row.HasField("median_trades") else ABSENT for row in rows]
         # For a whole window, it is among the figures.
         return (
-            [Column("trades", cells, _LEFT_OUT["median trades"])]
+            [TableColumn("trades", cells, _LEFT_OUT["median trades"])]
             if "trade_count" not in self._metrics
             else []
         )
 
-    def _values(self, combinations: Sequence[_Combination]) -> list[Column]:
+    def _values(self, combinations: Sequence[_Combination]) -> list[TableColumn]:
         """Return a column for each dimension; a fold may have no combination."""
         return [
-            Column(
+            TableColumn(
                 dimension.name,
                 [
                     dimension.values[one.value_indexes[place]] if one.value_indexes else ABSENT
@@ -146,10 +146,10 @@ class SweepTables:
             for place, dimension in enumerate(self._dimensions)
         ]
 
-    def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[Column]:
+    def _figures(self, parts: Sequence[tuple[Metrics, Metrics]]) -> list[TableColumn]:
         """Return the metrics of train parts, and beside them those of test parts if the window is cut."""
         return [
-            Column(
+            TableColumn(
                 f"{prefix}{heading_of(name)}",
                 [cell(metrics[part], name) for metrics in parts],
                 # The metric ranked by is never left out.
@@ -160,8 +160,8 @@ class SweepTables:
         ]
 
 
-def _numbers(heading: str, count: int) -> Column:
-    return Column(heading, [str(number) for number in range(1, count + 1)], left=True)
+def _numbers(heading: str, count: int) -> TableColumn:
+    return TableColumn(heading, [str(number) for number in range(1, count + 1)], left=True)
 
 
 def _dates(window: Window) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from backcast.backtest.v1.result_pb2 import ExitReason, Trade
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.metric_cells import ABSENT, colored
 from services.wire.enum_names import names_of
 
@@ -33,7 +33,7 @@ def trades_table(
     return fitted_table(
         width,
         [
-            Column(
+            TableColumn(
                 heading,
                 [row[heading] for row in rows],
                 0 if heading in kept else _LEFT_OUT.get(heading, 0),

@@ -7,15 +7,24 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backcast_engine.history import History
 
 _MOST_FILES = 4_096
 
 
+class MappedHistory(NamedTuple):
+    """A history, and the words (int64) of the mapped file that its columns are views of."""
+
+    words: NDArray[np.int64]
+    history: History
+
+
 class _FileIdentity(NamedTuple):
     """What a file has of its own: while it is mapped, no other file gets its inode."""
 
-    path: str
     device: int
     inode: int
     size: int
@@ -30,10 +39,15 @@ class KeptHistories:
 
     def __init__(self, most_files: int) -> None:
         self._most_files = most_files
-        self._kept: OrderedDict[Hashable, tuple[_FileIdentity, History]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[str, _FileIdentity, MappedHistory]] = OrderedDict()
 
-    def history(self, series: Hashable, path: str, map_file: Callable[[], History]) -> History:
-        """Return what `map_file` has made of the file at `path`, now or before.
+    def history(
+        self, series: Hashable, path: str, map_file: Callable[[NDArray[np.int64] | None], MappedHistory]
+    ) -> History:
+        """Return the history that `map_file` has made of the file at `path`, now or before.
+
+        Where the file has become that of a newer version, `map_file` gets the words that are mapped already,
+        as to map and to read them again takes longer than a backtest. Else it gets None.
 
         Raises FileNotFoundError where there is no file, and what `map_file` raises.
         """
@@ -42,22 +56,26 @@ class KeptHistories:
         except FileNotFoundError:
             self._kept.pop(series, None)
             raise
-        file = _FileIdentity(path, found.st_dev, found.st_ino, found.st_size)
-        kept = self._kept.get(series)
-        if kept and kept[0] == file:
-            self._kept.move_to_end(series)
-            return kept[1]
-        self._kept.pop(series, None)
-        history = map_file()
-        self._kept[series] = file, history
+        file = _FileIdentity(found.st_dev, found.st_ino, found.st_size)
+        words = None
+        if kept := self._kept.get(series):
+            kept_path, kept_file, mapped = kept
+            if kept_file == file:
+                if kept_path == path:
+                    self._kept.move_to_end(series)
+                    return mapped.history
+                words = mapped.words
+            del self._kept[series]
+        mapped = map_file(words)
+        self._kept[series] = path, file, mapped
         while len(self._kept) > 1 and (len(self._kept) > self._most_files or self._oldest_is_gone()):
             self._kept.popitem(last=False)
-        return history
+        return mapped.history
 
     def _oldest_is_gone(self) -> bool:
         """Return whether the file was deleted, to make room on the disk: so far it has not made any."""
-        oldest, _ = next(iter(self._kept.values()))
-        return not os.path.exists(oldest.path)  # noqa: PTH110  # as above
+        path, _, _ = next(iter(self._kept.values()))
+        return not os.path.exists(path)  # noqa: PTH110  # as above
 
 
 def raise_file_limit() -> int:

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import ENOSPC
-from functools import cache
+from functools import cache, lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backcast_engine.breaks import Break
 from backcast_engine.candles import VALUE_COLUMNS, Candles
@@ -24,7 +25,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.fetched import FetchedHistory
 from services.compute.candles.file_header import HEADER_WORDS, FileHeader, this_boot, version_number
-from services.compute.candles.kept_histories import KeptHistories, raise_file_limit
+from services.compute.candles.kept_histories import KeptHistories, MappedHistory, raise_file_limit
 from services.compute.candles.location import DataVersion
 
 # What a file's name ends with.
@@ -54,7 +55,7 @@ class StoredCandles:
     @property
     def name(self) -> str:
         """The file's name."""
-        return f"{series(self.data.symbol, self.interval)}{quote(self.data.fingerprint, safe='')}{SUFFIX}"
+        return f"{series(self.data.symbol, self.interval)}{_quoted(self.data.fingerprint)}{SUFFIX}"
 
     @property
     def path(self) -> str:
@@ -88,7 +89,7 @@ class StoredCandles:
     def load(self) -> tuple[DataVersion, History]:
         """Map the file as `map` does, unless this process has kept it mapped; see CandleLocation."""
         kept_as = f"{self.folder}/{series(self.data.symbol, self.interval)}"
-        history = _kept_histories().history(kept_as, self.path, self._map)
+        history = _kept_histories().history(kept_as, self.path, self.mapped)
         self._check(history)
         return self.data, history
 
@@ -98,7 +99,7 @@ class StoredCandles:
         Raises FileNotFoundError where the file is missing or incomplete (then it is deleted), or where it
         holds less than what is asked for.
         """
-        history = self._map()
+        history = self.mapped().history
         self._check(history)
         return history
 
@@ -109,9 +110,10 @@ class StoredCandles:
         ):
             raise FileNotFoundError(self.name)
 
-    def _map(self) -> History:
+    def mapped(self, words: NDArray[np.int64] | None = None) -> MappedHistory:
+        """Return the history of the file; `words` are those of the file where it is mapped already."""
         try:
-            words = _mapped(self.path)
+            words = _mapped(self.path) if words is None else words
             header = FileHeader.of(words[:HEADER_WORDS].tobytes())
             if len(words) != header.word_count:
                 raise ValueError
@@ -129,7 +131,7 @@ class StoredCandles:
         there = {name: column.view("<f8") for name, column in zip(header.columns, values, strict=True)}
         candles = Candles(open_time_s, **{name: there.get(name, _EMPTY) for name in VALUE_COLUMNS})
         breaks, partial = _breaks_and_partial(words[end:], header)
-        return History(candles, breaks, partial, header.since_s)
+        return MappedHistory(words, History(candles, breaks, partial, header.since_s))
 
     def write(
         self, parts: Sequence[Candles], breaks: Sequence[Break] = (), partial: PartialCandles = NO_PARTIAL
@@ -227,11 +229,19 @@ def _kept_histories() -> KeptHistories:
 
 def series(symbol: str, interval: Interval) -> str:
     """Return the part of the files' names of a crypto before the fingerprint."""
-    return f"{quote(symbol, safe='')}-{interval.value}-"
+    return f"{_quoted(symbol)}-{interval.value}-"
+
+
+# A run needs each name several times.
+@lru_cache(maxsize=65_536)
+def _quoted(text: str) -> str:
+    return quote(text, safe="")
 
 
 def _packed(breaks: Sequence[Break], partial: PartialCandles) -> bytes:
     """Return the bytes of a file after the columns."""
+    if not breaks and not len(partial.open_time_s):
+        return b""
     times = [[each.before_s for each in breaks], [each.after_s for each in breaks]]
     prices = [[each.close for each in breaks], [each.open for each in breaks]]
     columns = [
@@ -257,7 +267,9 @@ def _has_annotations(file: int, header: FileHeader, annotations: bytes) -> bool:
     return os.pread(file, len(annotations) + 1, end) == annotations
 
 
-def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Break, ...], PartialCandles]:
+def _breaks_and_partial(
+    words: NDArray[np.int64], header: FileHeader
+) -> tuple[tuple[Break, ...], PartialCandles]:
     """Return breaks and partial candles from the words of a file after the columns."""
     if not len(words):
         return (), NO_PARTIAL
@@ -269,7 +281,7 @@ def _breaks_and_partial(words: np.ndarray, header: FileHeader) -> tuple[tuple[Br
     return found, PartialCandles(times_s, hours)
 
 
-def _mapped(path: str) -> np.ndarray:
+def _mapped(path: str) -> NDArray[np.int64]:
     """Return a file's words as int64; raise ValueError where its length is no multiple of 8 bytes."""
     # Not numpy.memmap, whose checks take a tenth of the time of a backtest.
     with open(path, "rb") as file:  # noqa: PTH123  # see StoredCandles.path

@@ -13,14 +13,14 @@ from backcast_engine.interval import Interval
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from backcast_engine.times import EARLIEST_S, LATEST_S
 from services.compute.candles.location import DataVersion
-from services.compute.tasks.jobs import Job, backtest_job, series_job
+from services.compute.tasks.jobs import ComputeJob, backtest_job, series_job
 from services.domain.symbols import canonical_symbol
 from services.wire.backtests import detail_from, read_execution, read_strategy
 from services.wire.candles import interval_from
 from services.wire.paging import MAX_SYMBOLS
 
 
-def job_of_backtests(request: pb.ComputeBacktestsRequest) -> Job:
+def job_of_backtests(request: pb.ComputeBacktestsRequest) -> ComputeJob:
     """Return the job of a request; raise InvalidInput, naming every bad field."""
     violations = Violations()
     refs = {f"cryptos[{index}]": each for index, each in enumerate(request.cryptos)}
@@ -35,7 +35,7 @@ def job_of_backtests(request: pb.ComputeBacktestsRequest) -> Job:
     return backtest_job(cryptos, replace(backtest, detail=detail, curve_points=request.curve_points), others)
 
 
-def job_of_series(request: pb.ComputeSeriesRequest) -> Job:
+def job_of_series(request: pb.ComputeSeriesRequest) -> ComputeJob:
     """Return the job of a request; raise InvalidInput, naming every bad field."""
     violations = Violations()
     (crypto,) = read_cryptos({"crypto": request.crypto}, violations)

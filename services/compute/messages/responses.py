@@ -7,7 +7,7 @@ from backcast.compute.v1 import compute_service_pb2 as pb
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine import WindowSeries
 from backcast_engine.errors import BackcastError
-from services.compute.tasks.runner import Outcome
+from services.compute.tasks.runner import TaskOutcome
 from services.rpc.status import status_of
 from services.wire.raw_fields import RawField
 
@@ -18,7 +18,7 @@ _RESULT = RawField(pb.ComputeBacktestsResponse, "results")
 _FAILURE = RawField(pb.ComputeBacktestsResponse, "failures")
 
 
-def result_responses(outcomes: Iterable[Outcome]) -> Iterator[pb.ComputeBacktestsResponse]:
+def result_responses(outcomes: Iterable[TaskOutcome]) -> Iterator[pb.ComputeBacktestsResponse]:
     """Yield the responses of outcomes of `computed_result`, each shorter than 1 MiB."""
     fields: list[bytes] = []
     size = 0
@@ -37,7 +37,7 @@ def result_responses(outcomes: Iterable[Outcome]) -> Iterator[pb.ComputeBacktest
         yield _response(fields)
 
 
-def _fields(outcome: Outcome) -> list[bytes]:
+def _fields(outcome: TaskOutcome) -> list[bytes]:
     """Return the serialized fields of an outcome: one, or one for each part of a long result."""
     data, result = outcome.data, outcome.result
     if isinstance(result, BackcastError):
@@ -54,7 +54,7 @@ def _response(fields: list[bytes]) -> pb.ComputeBacktestsResponse:
     return pb.ComputeBacktestsResponse.FromString(b"".join(fields))
 
 
-def series_responses(outcome: Outcome, skipped: int) -> Iterator[pb.ComputeSeriesResponse]:
+def series_responses(outcome: TaskOutcome, skipped: int) -> Iterator[pb.ComputeSeriesResponse]:
     """Yield the blocks of an outcome without its first `skipped` candles, at least one, or its failure."""
     result: WindowSeries | BackcastError = outcome.result
     if isinstance(result, BackcastError):

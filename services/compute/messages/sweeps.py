@@ -10,8 +10,8 @@ from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from backcast_engine.sweep import MAX_SAMPLE, Grid, Sweep, make_grid
 from backcast_engine.sweep.grid import MAX_COMBINATIONS, MAX_SEARCHED
 from services.compute.messages.backtests import read_cryptos, read_others, read_window
-from services.compute.tasks.jobs import Job, sweep_job
-from services.compute.tasks.runner import Outcome
+from services.compute.tasks.jobs import ComputeJob, sweep_job
+from services.compute.tasks.runner import TaskOutcome
 from services.rpc.status import status_of
 from services.wire.backtests import read_execution, read_strategy
 from services.wire.candles import interval_from
@@ -22,7 +22,7 @@ _MAX_BACKTESTS = 1_000
 _MAX_STRETCHES = 1_000
 
 
-async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
+async def job_of_sweep(request: pb.ComputeSweepRequest) -> ComputeJob:
     """Return the job of a request; raise InvalidInput, naming every bad field."""
     violations = Violations()
     refs = {f"cryptos[{index}].crypto": each.crypto for index, each in enumerate(request.cryptos)}
@@ -72,7 +72,7 @@ async def job_of_sweep(request: pb.ComputeSweepRequest) -> Job:
     return await sweep_job(sweep, request.chunk_size, chunks, chosen, others)
 
 
-def sweep_response(outcome: Outcome) -> pb.ComputeSweepResponse:
+def sweep_response(outcome: TaskOutcome) -> pb.ComputeSweepResponse:
     """Return the message of a chunk's outcome; a failure without a chunk is that of the whole crypto."""
     symbol, result = outcome.data.symbol, outcome.result
     first = None if outcome.task is None else outcome.task.argument.first

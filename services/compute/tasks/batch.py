@@ -53,7 +53,7 @@ class TaskResult:
 
 
 @dataclass(frozen=True)
-class Batch:
+class TaskBatch:
     """Tasks that are sent to a worker together, and the version of the engine that is to compute them."""
 
     tasks: Sequence[LocatedTask]
@@ -68,7 +68,7 @@ class BatchResult:
     seconds: float
 
 
-def run_batch(batch: Batch) -> BatchResult:
+def run_batch(batch: TaskBatch) -> BatchResult:
     """Compute one task after the other; an exception of a task is its result.
 
     Raises Unavailable as `check_engine` does.

@@ -23,7 +23,7 @@ from services.wire.results import packed_metrics, result_message
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ComputeJob:
     """Tasks on the candles of `cryptos`, which read `columns` besides the opening time.
 
     They read candles that open from `since_s` on; a task that raises HistoryTooShort also needs earlier ones.
@@ -40,19 +40,25 @@ class Job:
     others: tuple[DataVersion, ...] = ()
 
 
-def backtest_job(cryptos: list[DataVersion], backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> Job:
+def backtest_job(
+    cryptos: list[DataVersion], backtest: Backtest, others: tuple[DataVersion, ...] = ()
+) -> ComputeJob:
     """Return the job of one backtest on many cryptos; its results are those of `computed_result`."""
     task = Task(computed_result, backtest)
-    return Job(cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others)
+    return ComputeJob(
+        cryptos, backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others
+    )
 
 
-def series_job(crypto: DataVersion, backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> Job:
+def series_job(crypto: DataVersion, backtest: Backtest, others: tuple[DataVersion, ...] = ()) -> ComputeJob:
     """Return the job of the series that the strategy of a backtest compares, on one crypto.
 
     It reads the columns of the backtest, which are mostly there already.
     """
     task = Task(backtest_series, backtest)
-    return Job([crypto], backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others)
+    return ComputeJob(
+        [crypto], backtest.interval, backtest.columns, lambda _: [task], backtest.since_s, others
+    )
 
 
 async def sweep_job(
@@ -61,7 +67,7 @@ async def sweep_job(
     chunks: dict[DataVersion, list[int]],
     chosen: NDArray[np.int64] | None = None,
     others: tuple[DataVersion, ...] = (),
-) -> Job:
+) -> ComputeJob:
     """Return the job of a sweep: of each crypto, the chunks whose numbers (from 0) are wanted.
 
     A chunk has `chunk_size` combinations, the last one may have fewer. The combinations are those at the
@@ -77,7 +83,7 @@ async def sweep_job(
             for first in firsts
         ]
 
-    return Job(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of, others=others)
+    return ComputeJob(list(chunks), sweep.interval, columns_of_sweep(sweep), tasks_of, others=others)
 
 
 def computed_result(history: History, backtest: Backtest) -> list[bytes]:

@@ -18,9 +18,9 @@ from backcast_engine.history import HistoryTooShort
 from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S
 from services.compute.candles.location import CandleLocation, DataVersion
-from services.compute.tasks.batch import Batch, BatchResult, LocatedTask, Task, TaskResult, run_batch
+from services.compute.tasks.batch import BatchResult, LocatedTask, Task, TaskBatch, TaskResult, run_batch
 from services.compute.tasks.errors import WorkerDied
-from services.compute.tasks.jobs import Job
+from services.compute.tasks.jobs import ComputeJob
 from services.domain.errors import Internal, Unavailable
 from services.telemetry.tracing import past_span
 
@@ -77,7 +77,7 @@ class CandleProvider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """The outcome of a task: its result, or the error that it failed with.
 
     `data` is the version that it was computed from, `location` where that was read, and `others` are the
@@ -99,7 +99,7 @@ class TaskRunner:
         self._workers = workers
         self._provider = provider
 
-    def run(self, job: Job) -> AsyncGenerator[list[Outcome]]:
+    def run(self, job: ComputeJob) -> AsyncGenerator[list[TaskOutcome]]:
         """Yield the outcomes of a job's tasks in the order in which they complete: the first at once.
 
         Later ones are gathered for some milliseconds. A task starts when the candles of its crypto are there.
@@ -127,7 +127,7 @@ class TaskRunner:
         except (BackcastError, FileNotFoundError):
             raise
         except Exception as error:
-            _log.error("call of a worker failed", exc_info=error)
+            _log.error("worker call failed", exc_info=error)
             raise Internal(_INTERNAL) from error
 
     async def calls(
@@ -163,7 +163,7 @@ _BatchFuture = asyncio.Future[BatchResult]
 class _JobRun:
     """One job under way: the tasks that are ready, the batches that the workers have, and the outcomes."""
 
-    def __init__(self, workers: Workers, provider: CandleProvider, job: Job) -> None:
+    def __init__(self, workers: Workers, provider: CandleProvider, job: ComputeJob) -> None:
         self._workers = workers
         self._provider = provider
         self._job = job
@@ -180,11 +180,11 @@ class _JobRun:
         self._running: set[_BatchFuture] = set()
         # Whether a batch has ended whose outcomes the reader may not have taken yet.
         self._is_unread = False
-        self._events: asyncio.Queue[Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]] = (
+        self._events: asyncio.Queue[TaskOutcome | asyncio.Task[None] | tuple[TaskBatch, _BatchFuture]] = (
             asyncio.Queue()
         )
 
-    async def outcomes(self) -> AsyncGenerator[list[Outcome]]:
+    async def outcomes(self) -> AsyncGenerator[list[TaskOutcome]]:
         """Yield the outcomes of all tasks; see TaskRunner.run."""
         self._capacity = await self._workers.capacity()
         try:
@@ -196,10 +196,10 @@ class _JobRun:
         finally:
             await self._cancel()
 
-    async def _gathered(self, seconds: float) -> list[Outcome]:
+    async def _gathered(self, seconds: float) -> list[TaskOutcome]:
         """Wait for an outcome; return it and what comes within `seconds`, or nothing where all is done."""
         loop = asyncio.get_running_loop()
-        outcomes: list[Outcome] = []
+        outcomes: list[TaskOutcome] = []
         until = None
         while self._locating or self._running or self._suspects or self._ready:
             # What was gathered before is read, and a reader waits for more.
@@ -217,9 +217,11 @@ class _JobRun:
                 break
         return outcomes
 
-    def _outcomes_of(self, event: Outcome | asyncio.Task[None] | tuple[Batch, _BatchFuture]) -> list[Outcome]:
+    def _outcomes_of(
+        self, event: TaskOutcome | asyncio.Task[None] | tuple[TaskBatch, _BatchFuture]
+    ) -> list[TaskOutcome]:
         """Return the outcomes that an event brings."""
-        if isinstance(event, Outcome):
+        if isinstance(event, TaskOutcome):
             return [event]
         if isinstance(event, asyncio.Task):
             self._locating.discard(event)
@@ -256,7 +258,7 @@ class _JobRun:
                 self._cryptos_to_come -= 1
                 if failure or isinstance(location, BackcastError):
                     for task in tasks_of(data) if last_try else (None,):
-                        self._events.put_nowait(Outcome(data, task, failure or location))
+                        self._events.put_nowait(TaskOutcome(data, task, failure or location))
                     continue
                 self._ready.extend(LocatedTask(location, task, last_try, others) for task in tasks_of(data))
                 if len(self._ready) >= _MOST_IN_BATCH:
@@ -296,14 +298,14 @@ class _JobRun:
         """Send as many batches as may be under way."""
         most = _BATCHES_AT_ONCE * self._capacity
         while len(self._running) + self._is_unread < most and (self._suspects or self._ready):
-            batch = Batch(self._next_tasks())
+            batch = TaskBatch(self._next_tasks())
             future = asyncio.wrap_future(self._workers.submit(run_batch, batch))
             self._running.add(future)
             future.add_done_callback(partial(self._put_done, batch))
         if len(self._ready) < _MOST_IN_BATCH:
             self._room.set()
 
-    def _put_done(self, batch: Batch, future: _BatchFuture) -> None:
+    def _put_done(self, batch: TaskBatch, future: _BatchFuture) -> None:
         self._events.put_nowait((batch, future))
 
     def _next_tasks(self) -> list[LocatedTask]:
@@ -314,7 +316,7 @@ class _JobRun:
         size = min(self._batch_size, max(share, self._least_batch_size), len(self._ready))
         return [self._ready.popleft() for _ in range(size)]
 
-    def _outcomes_of_batch(self, batch: Batch, future: _BatchFuture) -> list[Outcome]:
+    def _outcomes_of_batch(self, batch: TaskBatch, future: _BatchFuture) -> list[TaskOutcome]:
         """Return the outcomes of a batch; tasks that are tried again have none yet."""
         if future.cancelled():
             raise _stopping()
@@ -325,7 +327,7 @@ class _JobRun:
                 self._suspects.extend(batch.tasks)
                 return []
             return [
-                Outcome(located.location.data, located.task, death, location=located.location)
+                TaskOutcome(located.location.data, located.task, death, location=located.location)
                 for located in batch.tasks
             ]
         past_span("compute batch", done.seconds, tasks=len(batch.tasks))
@@ -343,7 +345,7 @@ class _JobRun:
         self._batch_size = min(fitting, _MOST_GROWTH * self._batch_size)
         self._least_batch_size = min(math.ceil(_LEAST_SHARE * worth_sending), self._batch_size)
 
-    def _outcome(self, located: LocatedTask, result: TaskResult) -> Outcome | None:
+    def _outcome(self, located: LocatedTask, result: TaskResult) -> TaskOutcome | None:
         """Return the outcome of a task; None where it is tried again, with candles that are located anew."""
         data, value = result.data or located.location.data, result.value
         if isinstance(value, HistoryTooShort):
@@ -360,7 +362,7 @@ class _JobRun:
         elif isinstance(value, Exception) and not isinstance(value, BackcastError):
             _log.error("task failed", symbol=data.symbol, exc_info=value)
             value = Internal(_INTERNAL)
-        return Outcome(data, located.task, value, result.others, located.location)
+        return TaskOutcome(data, located.task, value, result.others, located.location)
 
 
 def _stopping() -> Unavailable:

@@ -11,7 +11,7 @@ import structlog
 
 from backcast_engine.errors import ErrorReason
 from services.compute.tasks.errors import WorkerDied
-from services.compute.workers.process import Call, WorkerProcess
+from services.compute.workers.process import WorkerCall, WorkerProcess
 from services.compute.workers.worker import call_message
 from services.domain.errors import Unavailable
 
@@ -39,7 +39,7 @@ class WorkerPool(Executor):
         self._size = size
         self._call_limit_s = call_limit_s
         self._deaths = 0
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[WorkerCall] = deque()
         self._workers: list[WorkerProcess] = []
         self._idle: list[WorkerProcess] = []
         self._closed = False
@@ -105,7 +105,7 @@ class WorkerPool(Executor):
         """
         if self._closed:
             raise Unavailable("compute is stopping", reason=ErrorReason.SERVICE_STOPPING, service="compute")
-        call = Call(call_message(fn, args, kwargs))
+        call = WorkerCall(call_message(fn, args, kwargs))
         self._waiting.append(call)
         self._distribute()
         return call.future
@@ -149,11 +149,11 @@ class WorkerPool(Executor):
             self._idle.clear()
             self._changed.set()
 
-    def _has_died(self, worker: WorkerProcess, call: Call | None) -> None:
+    def _has_died(self, worker: WorkerProcess, call: WorkerCall | None) -> None:
         if worker in self._idle:
             self._idle.remove(worker)
         if call and call.future.cancelled():
-            _log.info("a worker was stopped: its call was cancelled")
+            _log.info("worker stopped", reason="its call was cancelled")
         else:
             self._note_death(worker, call)
         self._workers.remove(worker)
@@ -163,9 +163,9 @@ class WorkerPool(Executor):
             self._restart_later(worker)
         self._changed.set()
 
-    def _note_death(self, worker: WorkerProcess, call: Call | None) -> None:
+    def _note_death(self, worker: WorkerProcess, call: WorkerCall | None) -> None:
         self._deaths += 1
-        _log.warning("a worker died", exit_code=worker.exit_code)
+        _log.warning("worker died", exit_code=worker.exit_code)
         if call:
             call.deaths += 1
             if call.deaths < 2:
@@ -185,7 +185,7 @@ class WorkerPool(Executor):
         try:
             worker.start()
         except (OSError, EOFError) as error:
-            _log.error("a worker does not start", reason=str(error))
+            _log.error("worker did not start", reason=str(error))
             self._workers.remove(worker)
             self._restart_later(worker)
             self._changed.set()

@@ -35,7 +35,7 @@ _CANCELLED_LIMIT_S = 0.5
 
 
 @dataclass(slots=True, eq=False)
-class Call:
+class WorkerCall:
     """A call of a function in a worker: its message, and the future of its result.
 
     The future never becomes `running`, so that it can be cancelled at any time.
@@ -57,14 +57,14 @@ class WorkerProcess:
     def __init__(
         self,
         idle: "Callable[[WorkerProcess], None]",
-        died: "Callable[[WorkerProcess, Call | None], None]",
+        died: "Callable[[WorkerProcess, WorkerCall | None], None]",
         limit_s: float,
     ) -> None:
         self._idle = idle
         self._died = died
         self._limit_s = limit_s
         self._loop = asyncio.get_running_loop()
-        self._call: Call | None = None
+        self._call: WorkerCall | None = None
         self._process: ForkServerProcess | None = None
         self._kill_later: asyncio.TimerHandle | None = None
         self.ready = False
@@ -94,7 +94,7 @@ class WorkerProcess:
         self._loop.add_reader(self._socket, self.receive)
         self._kill_in(self._limit_s, self._kill_overdue)
 
-    def send(self, call: Call) -> None:
+    def send(self, call: WorkerCall) -> None:
         """Have the process, which must be idle, run a call."""
         self._call = call
         self._kill_in(self._limit_s, self._kill_overdue)
@@ -176,7 +176,7 @@ class WorkerProcess:
         else:
             self._loop.remove_writer(self._socket)
 
-    def _limit_cancelled(self, call: Call, future: "Future[Any]") -> None:
+    def _limit_cancelled(self, call: WorkerCall, future: "Future[Any]") -> None:
         if future.cancelled() and call is self._call:
             self._kill_in(_CANCELLED_LIMIT_S, self._kill)
 
@@ -189,7 +189,7 @@ class WorkerProcess:
             self._kill_later.cancel()
 
     def _kill_overdue(self) -> None:
-        _log.warning("a worker does not answer, and is killed", limit_s=self._limit_s)
+        _log.warning("unresponsive worker killed", limit_s=self._limit_s)
         self._kill()
 
     def _kill(self) -> None:

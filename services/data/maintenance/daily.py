@@ -36,7 +36,7 @@ async def _daily(database: Database, retention_days: int) -> None:
     while True:
         try:
             dropped = await apply_retention(database, retention_days, int(time.time()))
-            _log.info("retention", dropped=dropped)
+            _log.info("retention applied", dropped=dropped)
         except BackcastError as error:
             _log.warning("retention failed", reason=str(error))
         await asyncio.sleep(_DAY_S)

@@ -26,7 +26,7 @@ async def find_stored_breaks(connection: "Connection") -> None:
             breaks = await _find(connection, crypto_id)
             await connection.execute("UPDATE cryptos SET breaks_found = true WHERE crypto_id = $1", crypto_id)
         if breaks:
-            _log.info("found breaks", symbol=symbol, breaks=breaks)
+            _log.info("breaks found", symbol=symbol, breaks=breaks)
 
 
 async def _find(connection: "Connection", crypto_id: int) -> int:

@@ -47,7 +47,7 @@ async def migrate(database: Database) -> None:
                         version,
                         migrations[version].name,
                     )
-                _log.info("migrated", migration=migrations[version].name)
+                _log.info("migration applied", migration=migrations[version].name)
             await move_doubles(connection, database)
             await find_stored_breaks(connection)
             await pack_stored_hours(connection)

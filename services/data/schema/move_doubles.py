@@ -38,7 +38,7 @@ async def move_doubles(connection: "Connection", database: Database) -> None:
             crypto_id,
         )
         await store.write_candles(symbol, synthetic, candles)
-        _log.info("moved candles", symbol=symbol, candles=len(candles))
+        _log.info("candles moved", symbol=symbol, candles=len(candles))
     await connection.execute(f"DROP TABLE {_OLD_TABLE}")
 
 

@@ -32,4 +32,4 @@ async def pack_stored_hours(connection: "Connection") -> None:
                 await connection.execute(
                     "UPDATE cryptos SET packed_fingerprint = fingerprint WHERE crypto_id = $1", crypto_id
                 )
-        _log.info("packed candles", symbol=symbol, number=number, of=len(waiting))
+        _log.info("candles packed", symbol=symbol, number=number, of=len(waiting))

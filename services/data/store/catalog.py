@@ -135,7 +135,7 @@ class CryptoStore:
 # snapshot is of all databases of a server, and its transaction ids are those of one server since it was
 # started: another one may have the same ids, and even the same identifier, if its files are a copy. Where a
 # part of the server crashes and it goes on, ids come again that had left no trace on the disk; recovery ends
-# with a checkpoint, so the last checkpoint tells apart what was before and after.
+# with a checkpoint, so the last checkpoint distinguishes what was before from what came after.
 _VERSION = """
 SELECT encode(sha256(convert_to(
     concat_ws(

@@ -1,7 +1,7 @@
-"""The feeds: how current the candles are that are followed, and which follower's turn an hour is.
+"""The feeds: how current the candles are that are followed, and which follower has the lease of an hour.
 
 One row for each feed. The follower that writes an hour into it does the round of that hour: no leader is
-needed.
+needed. Its columns turn_… are the lease.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from backcast_engine.errors import InvalidInput
 from services.data.store.database import Database
 
-# A turn that is not done after so many seconds may be taken by another follower.
-TURN_S = 600
+# A lease whose round is not done after so many seconds may be taken by another follower.
+LEASE_S = 600
 
 # The columns of Feed, in its order.
 _COLUMNS = (
@@ -47,8 +47,8 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """Whether a follower has the turn.
+class FeedLease:
+    """Whether a follower has the lease of an hour.
 
     If not: whether the round is done, or for how long nobody else can take it.
     """
@@ -95,19 +95,19 @@ class FeedStore:
             rows = await connection.fetch(f"SELECT {_COLUMNS} FROM feeds ORDER BY exchange, quote")
         return [Feed(*row) for row in rows]
 
-    async def take_turn(self, exchange: str, quote: str, hour_s: int, follower: str) -> Turn:
-        """Take the turn of an hour, which opens at `hour_s` (Unix seconds), or say why not.
+    async def take_lease(self, exchange: str, quote: str, hour_s: int, follower: str) -> FeedLease:
+        """Take the lease of an hour, which opens at `hour_s` (Unix seconds), or say why not.
 
         It can be taken if nobody has, by who has it, and by another one after ten minutes by the database's
         clock.
         """
         async with self._database.connection() as connection, connection.transaction():
-            taken = await connection.fetchrow(_TAKE, exchange, quote, hour_s, follower, TURN_S)
+            taken = await connection.fetchrow(_TAKE, exchange, quote, hour_s, follower, LEASE_S)
             if taken:
-                return Turn(Feed(*taken), is_taken=True)
+                return FeedLease(Feed(*taken), is_taken=True)
             # The row that was not changed is there, as feeds are not deleted.
-            *feed, is_done, wait_s = await connection.fetchrow(_HELD, exchange, quote, hour_s, TURN_S)  # type: ignore[misc]
-        return Turn(Feed(*feed), is_taken=False, is_done=is_done, wait_s=0.0 if is_done else wait_s)
+            *feed, is_done, wait_s = await connection.fetchrow(_HELD, exchange, quote, hour_s, LEASE_S)  # type: ignore[misc]
+        return FeedLease(Feed(*feed), is_taken=False, is_done=is_done, wait_s=0.0 if is_done else wait_s)
 
     async def record(self, outcome: FeedRound) -> Feed:
         """Record the outcome of a round; raise InvalidInput if there is no such feed."""
@@ -136,7 +136,7 @@ class FeedStore:
     async def release(self, exchange: str, quote: str, follower: str) -> None:
         """Note that a follower stops: another one may take up at once the hour that it has not done."""
         async with self._database.connection() as connection:
-            await connection.execute(_RELEASE, exchange, quote, follower, TURN_S)
+            await connection.execute(_RELEASE, exchange, quote, follower, LEASE_S)
 
 
 _TAKE = f"""
@@ -159,7 +159,7 @@ WHERE feed.turn_hour < excluded.turn_hour
 RETURNING {_COLUMNS}
 """
 
-# This transaction may have begun before that of the follower that has the turn.
+# This transaction may have begun before that of the follower that has the lease.
 _HELD = f"""
 SELECT {_COLUMNS},
     turn_is_done OR turn_hour > to_timestamp($3),
@@ -168,7 +168,7 @@ FROM feeds
 WHERE exchange = $1 AND quote = $2
 """
 
-# A follower that lost its turn records what it did, and does not end the turn of the other one.
+# A follower that lost its lease records what it did, and does not end the lease of the other one.
 _RECORD = f"""
 UPDATE feeds
 SET newest_hour = CASE WHEN $5 THEN greatest(newest_hour, to_timestamp($3)) ELSE newest_hour END,

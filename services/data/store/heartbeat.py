@@ -59,7 +59,7 @@ class Heartbeat:
             since, _ = next(iter(self._waiting.values()), (time.monotonic(), None))
             if time.monotonic() - since < _PAUSE_S or await self._answers():
                 continue
-            _log.warning("the database does not answer", ended=len(self._waiting))
+            _log.warning("database stopped responding", calls_ended=len(self._waiting))
             await on_silence()
             waiting, self._waiting = self._waiting, {}
             for _, end in waiting.values():

@@ -95,7 +95,7 @@ async def packed_ticks_of(
 
     The times come first; ticks are int32 or int64.
     """
-    # Any column tells which hours have candles.
+    # Any column shows which hours have candles.
     asked = tuple(columns) or VALUE_COLUMNS[:1]
     blocks = await _blocks_of(connection, crypto_ids, asked, start_s, end_s)
 

@@ -56,7 +56,7 @@ class HistoryQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CryptoHistory:
     """One crypto's candles, and the fingerprint of this state of the data.
 
     `open_time_s` is int64 and each of `columns` float64, of shape (n,). `unchanged_before_s` is set if the
@@ -101,7 +101,7 @@ class Histories:
 
     async def read(
         self, symbols: list[str], query: HistoryQuery, known_fingerprints: list[str]
-    ) -> AsyncGenerator[list[History]]:
+    ) -> AsyncGenerator[list[CryptoHistory]]:
         """Yield the cryptos' histories, in the given order, in lists; several lists are read at once.
 
         `known_fingerprints` are those of the data that the reader has, one for each symbol, "" for none.
@@ -113,7 +113,7 @@ class Histories:
             for each, known in zip(stored, known_fingerprints, strict=True)
         ]
         waiting = deque(_grouped(requests, 1 + len(query.columns)))
-        reading: deque[asyncio.Task[list[History]]] = deque()
+        reading: deque[asyncio.Task[list[CryptoHistory]]] = deque()
         try:
             while waiting or reading:
                 while waiting and len(reading) < _READ_AHEAD:
@@ -125,7 +125,7 @@ class Histories:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)
 
-    async def one(self, symbol: str, query: HistoryQuery) -> History:
+    async def one(self, symbol: str, query: HistoryQuery) -> CryptoHistory:
         """Return one crypto's history; raise InvalidInput if there is no such crypto."""
         crypto_id = await self._cryptos.id(symbol)
         (history,) = await self._group([_Request(symbol, crypto_id, "", 0)], query)
@@ -133,7 +133,7 @@ class Histories:
             raise InvalidInput.of("symbol", f"there is no crypto {symbol!r}")
         return history
 
-    async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[History]:
+    async def _group(self, requests: list[_Request], query: HistoryQuery) -> list[CryptoHistory]:
         # One snapshot for everything: an import in between must not give its fingerprint to older candles.
         async with (
             self._database.connection() as connection,
@@ -148,7 +148,7 @@ class Histories:
             ticks = await _ticks(connection, states, query)
             with_earlier = await _with_earlier(connection, states, query)
 
-        def histories() -> list[History]:
+        def histories() -> list[CryptoHistory]:
             read = {
                 state.crypto_id: (
                     state,
@@ -161,7 +161,7 @@ class Histories:
             return [
                 _history(each.symbol, query, *read[each.crypto_id])
                 if each.crypto_id in read
-                else History.of_deleted(each.symbol, query.columns)
+                else CryptoHistory.of_deleted(each.symbol, query.columns)
                 for each in requests
             ]
 
@@ -275,13 +275,13 @@ def _history(
     ticks: list[TickColumn],
     annotations: Annotations,
     has_earlier: bool,
-) -> History:
+) -> CryptoHistory:
     """Return the history, with ticks converted to numbers, without the candle that has not ended."""
     open_time_s, *ticks = ticks
     end = int(np.searchsorted(open_time_s, annotations.over_before_s))
     open_time_s, *ticks = (column[:end] for column in (open_time_s, *ticks))
     columns = numbers(query.columns, ticks, Scales(state.price_scale, state.volume_scale))
-    return History(
+    return CryptoHistory(
         symbol,
         state.fingerprint,
         state.unchanged_before_s(query.interval),

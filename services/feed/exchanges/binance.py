@@ -5,10 +5,10 @@ https://developers.binance.com/docs/binance-spot-api-docs/rest-api
 
 from services.feed.exchanges.exchange import (
     GOOD,
+    AnswerKind,
     Exchange,
+    ExchangeMarket,
     Limit,
-    Market,
-    Outcome,
     Request,
     Verdict,
     list_at,
@@ -19,7 +19,7 @@ from services.ingest.formats.json_text import Json, member
 from services.ingest.formats.rest_answers import binance
 
 _PAGE_CANDLES = 1000
-_OUTCOMES = {"-1121": Outcome.UNKNOWN_SYMBOL, "-1003": Outcome.TOO_OFTEN, "-1015": Outcome.TOO_OFTEN}
+_KINDS = {"-1121": AnswerKind.UNKNOWN_SYMBOL, "-1003": AnswerKind.TOO_OFTEN, "-1015": AnswerKind.TOO_OFTEN}
 
 
 def _candles_request(market: str, start_s: int, end_s: int) -> Request:
@@ -37,9 +37,9 @@ def _candles_request(market: str, start_s: int, end_s: int) -> Request:
     )
 
 
-def _markets(answer: Json) -> list[Market]:
+def _markets(answer: Json) -> list[ExchangeMarket]:
     return [
-        Market(
+        ExchangeMarket(
             symbol=text_at(each, "symbol"),
             name=text_at(each, "symbol"),
             quote=text_at(each, "quoteAsset"),
@@ -53,7 +53,7 @@ def _verdict(answer: Json) -> Verdict:
     code = member(answer, "code")
     if code is None:
         return GOOD
-    return Verdict(_OUTCOMES.get(str(code), Outcome.FAILED), str(member(answer, "msg") or code or ""))
+    return Verdict(_KINDS.get(str(code), AnswerKind.FAILED), str(member(answer, "msg") or code or ""))
 
 
 EXCHANGE = Exchange(

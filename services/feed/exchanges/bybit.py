@@ -5,10 +5,10 @@ https://bybit-exchange.github.io/docs/v5/market/kline
 
 from services.feed.exchanges.exchange import (
     GOOD,
+    AnswerKind,
     Exchange,
+    ExchangeMarket,
     Limit,
-    Market,
-    Outcome,
     Request,
     Verdict,
     list_at,
@@ -37,9 +37,9 @@ def _candles_request(market: str, start_s: int, end_s: int) -> Request:
     )
 
 
-def _markets(answer: Json) -> list[Market]:
+def _markets(answer: Json) -> list[ExchangeMarket]:
     return [
-        Market(
+        ExchangeMarket(
             symbol=text_at(each, "symbol"),
             name=text_at(each, "symbol"),
             quote=text_at(each, "quoteCoin"),
@@ -54,9 +54,9 @@ def _verdict(answer: Json) -> Verdict:
     if code == "0":
         return GOOD
     if code in _TOO_OFTEN:
-        return Verdict(Outcome.TOO_OFTEN, reason)
+        return Verdict(AnswerKind.TOO_OFTEN, reason)
     is_symbol = code == _INVALID_PARAMETER and "symbol" in reason.lower()
-    return Verdict(Outcome.UNKNOWN_SYMBOL if is_symbol else Outcome.FAILED, reason or code)
+    return Verdict(AnswerKind.UNKNOWN_SYMBOL if is_symbol else AnswerKind.FAILED, reason or code)
 
 
 EXCHANGE = Exchange(

@@ -5,10 +5,10 @@ https://docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api/public/g
 
 from services.feed.exchanges.exchange import (
     GOOD,
+    AnswerKind,
     Exchange,
+    ExchangeMarket,
     Limit,
-    Market,
-    Outcome,
     Request,
     Verdict,
     list_at,
@@ -35,9 +35,9 @@ def _candles_request(market: str, start_s: int, end_s: int) -> Request:
     )
 
 
-def _markets(answer: Json) -> list[Market]:
+def _markets(answer: Json) -> list[ExchangeMarket]:
     return [
-        Market(
+        ExchangeMarket(
             symbol=text_at(each, "base_currency_id") + text_at(each, "quote_currency_id"),
             name=text_at(each, "product_id"),
             quote=text_at(each, "quote_currency_id"),
@@ -53,8 +53,8 @@ def _verdict(answer: Json) -> Verdict:
         return GOOD
     reason = str(member(answer, "message") or error)
     if error == "NOT_FOUND" or "ProductID" in reason:
-        return Verdict(Outcome.UNKNOWN_SYMBOL, reason)
-    return Verdict(Outcome.FAILED, reason)
+        return Verdict(AnswerKind.UNKNOWN_SYMBOL, reason)
+    return Verdict(AnswerKind.FAILED, reason)
 
 
 EXCHANGE = Exchange(

@@ -11,8 +11,8 @@ from services.ingest.answers import AnswerFormat
 from services.ingest.formats.json_text import Json, member
 
 
-class Outcome(Enum):
-    """What an answer means."""
+class AnswerKind(Enum):
+    """What an answer of an exchange means."""
 
     GOOD = "good"
     UNKNOWN_SYMBOL = "unknown symbol"
@@ -24,11 +24,11 @@ class Outcome(Enum):
 class Verdict:
     """What an answer means, and the exchange's reason, empty if it gives none."""
 
-    outcome: Outcome
+    kind: AnswerKind
     reason: str = ""
 
 
-GOOD = Verdict(Outcome.GOOD)
+GOOD = Verdict(AnswerKind.GOOD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Market:
-    """A spot pair of an exchange.
+class ExchangeMarket:
+    """A spot market of an exchange.
 
     `symbol` is the canonical one, `name` the exchange's. `quote` is the quote currency. `other_symbol` is one
     by which users may know it too, empty if there is none. What is no longer traded may still have candles.
@@ -98,7 +98,7 @@ class Exchange:
     candles_request: Callable[[str, int, int], Request]
     candles_in: Callable[[Json], list[Json]]
     markets_request: Request
-    markets_in: Callable[[Json], list[Market]]
+    markets_in: Callable[[Json], list[ExchangeMarket]]
     verdict: Callable[[Json], Verdict]
     jumps_gaps: bool = False
     kept_hours: int | None = None

@@ -6,10 +6,10 @@ https://docs.kraken.com/api/docs/rest-api/get-ohlc-data
 from services.feed.errors import Unanswered
 from services.feed.exchanges.exchange import (
     GOOD,
+    AnswerKind,
     Exchange,
+    ExchangeMarket,
     Limit,
-    Market,
-    Outcome,
     Request,
     Verdict,
 )
@@ -34,7 +34,7 @@ def _candles(answer: Json) -> list[Json]:
     return lists[0]
 
 
-def _markets(answer: Json) -> list[Market]:
+def _markets(answer: Json) -> list[ExchangeMarket]:
     result = member(answer, "result")
     if not isinstance(result, dict):
         raise Unanswered("its answer has no pairs")
@@ -47,7 +47,7 @@ def _markets(answer: Json) -> list[Market]:
         usual = _USUAL_NAMES.get(base, base) + _USUAL_NAMES.get(quote, quote)
         symbol = base + quote
         other = "" if usual == symbol else usual
-        markets.append(Market(symbol, name, quote, member(pair, "status") in (None, "online"), other))
+        markets.append(ExchangeMarket(symbol, name, quote, member(pair, "status") in (None, "online"), other))
     return markets
 
 
@@ -56,12 +56,12 @@ def _verdict(answer: Json) -> Verdict:
     if errors == []:
         return GOOD
     if not isinstance(errors, list):
-        return Verdict(Outcome.FAILED)
+        return Verdict(AnswerKind.FAILED)
     reason = ", ".join(map(str, errors))
     if "Unknown asset pair" in reason:
-        return Verdict(Outcome.UNKNOWN_SYMBOL, reason)
+        return Verdict(AnswerKind.UNKNOWN_SYMBOL, reason)
     is_too_often = "Rate limit" in reason or "Too many requests" in reason
-    return Verdict(Outcome.TOO_OFTEN if is_too_often else Outcome.FAILED, reason)
+    return Verdict(AnswerKind.TOO_OFTEN if is_too_often else AnswerKind.FAILED, reason)
 
 
 EXCHANGE = Exchange(

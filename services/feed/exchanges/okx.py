@@ -5,10 +5,10 @@ https://www.okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks-
 
 from services.feed.exchanges.exchange import (
     GOOD,
+    AnswerKind,
     Exchange,
+    ExchangeMarket,
     Limit,
-    Market,
-    Outcome,
     Request,
     Verdict,
     list_at,
@@ -19,9 +19,9 @@ from services.ingest.formats.json_text import Json, member
 from services.ingest.formats.rest_answers import okx
 
 _PAGE_CANDLES = 100
-_OUTCOMES = {
-    **dict.fromkeys(("51000", "51001"), Outcome.UNKNOWN_SYMBOL),
-    **dict.fromkeys(("50011", "50061"), Outcome.TOO_OFTEN),
+_KINDS = {
+    **dict.fromkeys(("51000", "51001"), AnswerKind.UNKNOWN_SYMBOL),
+    **dict.fromkeys(("50011", "50061"), AnswerKind.TOO_OFTEN),
 }
 
 
@@ -38,9 +38,9 @@ def _candles_request(market: str, start_s: int, end_s: int) -> Request:
     )
 
 
-def _markets(answer: Json) -> list[Market]:
+def _markets(answer: Json) -> list[ExchangeMarket]:
     return [
-        Market(
+        ExchangeMarket(
             symbol=text_at(each, "baseCcy") + text_at(each, "quoteCcy"),
             name=text_at(each, "instId"),
             quote=text_at(each, "quoteCcy"),
@@ -54,7 +54,7 @@ def _verdict(answer: Json) -> Verdict:
     code = member(answer, "code")
     if code == "0":
         return GOOD
-    return Verdict(_OUTCOMES.get(str(code), Outcome.FAILED), str(member(answer, "msg") or code or ""))
+    return Verdict(_KINDS.get(str(code), AnswerKind.FAILED), str(member(answer, "msg") or code or ""))
 
 
 EXCHANGE = Exchange(

@@ -50,7 +50,7 @@ from services.gateway.runs.series_events import series_events
 from services.gateway.runs.start import RunStart, RunStarter
 from services.gateway.sweeps.sweep_events import SweepEvents
 from services.gateway.upstream.compute import ComputeClient
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.wire.backtests import spec_fields_named, strategy_from
 from services.wire.expressions import expression_to
 from services.wire.paging import page_of
@@ -87,7 +87,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
 
     def __init__(
         self,
-        market: Market,
+        market: MarketCatalog,
         compute: ComputeClient,
         cache: ResultCache,
         single_flight: SingleFlight,
@@ -140,7 +140,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
             if (result := _cached(single, read, start)) is None:
                 run = start.run(self._events(single.plan, start, read.cache))
         answer = pb.RunBacktestResponse(request=single.request, cache_state=CACHE_STATE_USED)
-        answer.request.run_id = start.report.run_id
+        answer.request.run_id = start.record.run_id
         if result is None:
             result, answer.cache_state = await _result_of(run, context)
         part, answer.next_page_token = page_from(request.page_token).of(result)
@@ -157,7 +157,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
                 plan = await self._sweep_plan(sweep_request_from(request))
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(plan.request.grid.base.name, size)
-            sweep = SweepEvents(plan, self._cache, self._compute, start.report, start.arrived_at)
+            sweep = SweepEvents(plan, self._cache, self._compute, start.record, start.arrived_at)
             run = start.run(lambda: logged(sweep.events()))
         async with aclosing(run.watch()) as events:
             async for event in events:
@@ -201,11 +201,11 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
                 plan = await self._plan(series_request_from(request))
             start.planned(plan.backtest.strategy.name, _size(plan))
             run = start.run(
-                lambda: logged(series_events(plan, self._compute, start.report, start.arrived_at))
+                lambda: logged(series_events(plan, self._compute, start.record, start.arrived_at))
             )
         # What the first response has besides its block.
         response = pb.StreamSeriesResponse(
-            request=series_request_to(plan, start.report.run_id),
+            request=series_request_to(plan, start.record.run_id),
             series=compared_series_of(plan.backtest.strategy),
         )
         async with aclosing(run.watch()) as events:
@@ -233,7 +233,7 @@ class BacktestHandler(backtest_service_pb2_grpc.BacktestServiceServicer):
     ) -> Callable[[], AsyncGenerator[list[LoggedEvent]]]:
         """Return a function that opens iterators over the events of a plan's run."""
         return BacktestEvents(
-            plan, cache, self._single_flight, self._compute, start.report, start.arrived_at
+            plan, cache, self._single_flight, self._compute, start.record, start.arrived_at
         ).events
 
     async def _planned_and_read(
@@ -281,9 +281,9 @@ def _cached(single: SinglePlan, read: _CacheRead, start: RunStart) -> BacktestRe
     """Return the result where it is cached: then there is no run to watch, and this one has ended."""
     if read.computed is None:
         return None
-    report = start.report
-    report.total = report.completed = report.from_cache = 1
-    report.phases_s |= {"cache": read.took_s, "first_result": time.monotonic() - start.arrived_at}
+    record = start.record
+    record.total = record.completed = record.from_cache = 1
+    record.phases_s |= {"cache": read.took_s, "first_result": time.monotonic() - start.arrived_at}
     start.end()
     (crypto,) = single.plan.cryptos
     result = joined_parts(read.computed.parts)

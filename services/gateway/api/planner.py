@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from services.gateway.planning.market_view import MarketView
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 
 if TYPE_CHECKING:
     from backcast.gateway.v1.backtest_service_pb2 import RunBacktestRequest, RunBacktestsRequest
@@ -32,7 +32,7 @@ class Planner(Generic[_Request, _Plan]):
 
     def __init__(
         self,
-        market: Market,
+        market: MarketCatalog,
         read: Callable[[_Request], RunRequest],
         finished: Callable[[RunPlan], _Plan],
         most_plans: int,

@@ -26,7 +26,7 @@ from services.gateway.runs.portfolio_events import PortfolioEvents
 from services.gateway.runs.start import RunStarter
 from services.gateway.sweeps.portfolio_sweep_events import PortfolioSweepEvents
 from services.gateway.upstream.compute import ComputeClient
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.wire.backtests import spec_fields_named
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
 
     def __init__(
         self,
-        market: Market,
+        market: MarketCatalog,
         compute: ComputeClient,
         cache: ResultCache,
         single_flight: SingleFlight,
@@ -78,7 +78,7 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
             start.planned(plan.strategy_names, size)
             cache = RunCache(self._cache, plan.run.cache_mode)
             events = PortfolioEvents(
-                *(plan, cache, self._single_flight, self._compute, start.report, start.arrived_at)
+                *(plan, cache, self._single_flight, self._compute, start.record, start.arrived_at)
             )
             run = start.run(events.events, resumes=True)
         async with aclosing(run.watch()) as logged:
@@ -96,7 +96,7 @@ class PortfolioHandler(portfolio_service_pb2_grpc.PortfolioServiceServicer):
             size = RequestSize(len(plan.cryptos), plan.backtests, plan.factors, "ranges")
             start.planned(plan.strategy_names, size)
             sweep = PortfolioSweepEvents(
-                *(plan, self._cache, self._single_flight, self._compute, start.report, start.arrived_at)
+                *(plan, self._cache, self._single_flight, self._compute, start.record, start.arrived_at)
             )
             run = start.run(lambda: logged(sweep.events()))
         async with aclosing(run.watch()) as events:

@@ -78,13 +78,13 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
         assert run
         if not run.resumes:
             raise Refused(
-                f"{run.report.method} cannot be watched: start it again",
+                f"{run.record.method} cannot be watched: start it again",
                 reason=ErrorReason.RUN_NOT_WATCHABLE,
             )
         await context.send_initial_metadata((VERSION_METADATA,))
         async with aclosing(run_stream(run, per_event, request.after_sequence)) as events:
             async for event in events:
-                yield _EVENTS[run.report.method].of(event)
+                yield _EVENTS[run.record.method].of(event)
 
     def _run(self, run_id: str) -> Run:
         if not run_id:
@@ -96,23 +96,23 @@ class RunHandler(run_service_pb2_grpc.RunServiceServicer):
 
 def _place(run: Run) -> str:
     """Return the position of a run in a list: runs are ordered by start time, oldest first."""
-    return f"{int(run.started_s * 1e9):020} {run.client.name} {run.report.run_id}"
+    return f"{int(run.started_s * 1e9):020} {run.client.name} {run.record.run_id}"
 
 
 def _info(run: Run) -> pb.Run:
-    report = run.report
+    record = run.record
     started, elapsed = Timestamp(), Duration()
     started.FromNanoseconds(int(run.started_s * 1e9))
     elapsed.FromNanoseconds(int(run.elapsed_s * 1e9))
     return pb.Run(
-        run_id=report.run_id,
-        method=report.method,
-        client=report.client,
+        run_id=record.run_id,
+        method=record.method,
+        client=record.client,
         state=pb.RunState.Value(f"RUN_STATE_{run.state.name}"),
-        strategy=report.strategy,
+        strategy=record.strategy,
         start_time=started,
         elapsed=elapsed,
-        done_backtest_count=report.completed + report.failed,
-        backtest_count=report.total,
+        done_backtest_count=record.completed + record.failed,
+        backtest_count=record.total,
         watcher_count=run.watchers,
     )

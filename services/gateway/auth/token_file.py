@@ -40,9 +40,9 @@ class TokenBook:
         try:
             self._tokens = _read(self._file)
         except InvalidInput as error:
-            _log.error("the previous tokens stay valid", reason=str(error))
+            _log.error("token file rejected, previous tokens stay valid", reason=str(error))
         else:
-            _log.info("tokens read", tokens=len(self._tokens.clients))
+            _log.info("tokens loaded", tokens=len(self._tokens.clients))
 
 
 def token_book(settings: Settings) -> TokenBook | None:

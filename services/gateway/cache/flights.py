@@ -27,7 +27,7 @@ READ_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class KeyOutcome:
     """The outcome of a key: a result or a failure; `shared` where another run had it computed."""
 
     key: str
@@ -98,7 +98,7 @@ class Flights:
             if self._flights.get((key, flight.version)) is flight:
                 del self._flights[key, flight.version]
 
-    async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[list[Outcome]]:
+    async def outcomes(self, flights: dict[str, Flight]) -> AsyncGenerator[list[KeyOutcome]]:
         """Yield the outcomes of other owners' flights, until all are complete or one can be taken over.
 
         Raises the error of an owner.
@@ -112,7 +112,7 @@ class Flights:
             if outcomes := await self._read({key: waiting.pop(key) for key in batch}):
                 yield outcomes
 
-    async def _read(self, flights: dict[str, Flight]) -> list[Outcome]:
+    async def _read(self, flights: dict[str, Flight]) -> list[KeyOutcome]:
         """Return the outcomes of flights that are complete; those whose owner left have none."""
         outcomes, saved_as = [], {}
         for key, flight in flights.items():
@@ -122,12 +122,12 @@ class Flights:
             if completion.error:
                 raise completion.error
             if completion.failure:
-                outcomes.append(Outcome(key, None, completion.failure, shared=True))
+                outcomes.append(KeyOutcome(key, None, completion.failure, shared=True))
             else:
                 saved_as[key] = completion.saved_as
         results = await self._cache.results(list(saved_as.values()))
         return outcomes + [
-            Outcome(key, results[saved], None, shared=True, of_newer_data=saved != key)
+            KeyOutcome(key, results[saved], None, shared=True, of_newer_data=saved != key)
             for key, saved in saved_as.items()
             if saved in results
         ]

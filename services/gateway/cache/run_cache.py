@@ -74,7 +74,7 @@ class RunCache:
     def lose(self, error: CacheUnavailable) -> None:
         """Go on without the cache."""
         if self.is_used:
-            _log.warning("running without the cache", reason=str(error))
+            _log.warning("cache unavailable, run continues without it", reason=str(error))
         self.state = pb.CACHE_STATE_UNAVAILABLE
 
     def absence(self, of: str) -> Status:

@@ -12,7 +12,7 @@ from google.rpc.status_pb2 import Status
 from backcast.compute.v1.computed_result_pb2 import ComputedResult
 from backcast_engine.errors import BackcastError
 from services.gateway.cache.connection import CacheServer, CacheUnavailable
-from services.gateway.cache.flights import READ_BATCH, Completion, Flight, Flights, Outcome, Owner
+from services.gateway.cache.flights import READ_BATCH, Completion, Flight, Flights, KeyOutcome, Owner
 from services.gateway.cache.leases import LEASE_S, Leases, LeaseState
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.result_writer import ResultWriter
@@ -48,7 +48,9 @@ class SingleFlight:
         self._cache = cache
         self._flights = Flights(cache)
 
-    async def outcomes(self, versions: Mapping[str, str], compute: Compute) -> AsyncGenerator[list[Outcome]]:
+    async def outcomes(
+        self, versions: Mapping[str, str], compute: Compute
+    ) -> AsyncGenerator[list[KeyOutcome]]:
         """Yield the outcome of each key: first of those that nobody computes, by calling `compute`.
 
         `versions` are those of the data that the run has listed, by key. Raises what `compute` raises, also
@@ -93,7 +95,7 @@ class _OwnedFlights:
         # The keys of results that are not written yet, by the key that each is saved as.
         self._unsaved: dict[str, str] = {}
 
-    async def outcomes(self) -> AsyncGenerator[list[Outcome]]:
+    async def outcomes(self) -> AsyncGenerator[list[KeyOutcome]]:
         """Yield the outcome of each flight; see SingleFlight."""
         if not self._incomplete:
             return
@@ -109,7 +111,7 @@ class _OwnedFlights:
                         self._complete(key, Completion(key))
                     if results:
                         yield self._read(
-                            [Outcome(key, result, None, shared=True) for key, result in results.items()]
+                            [KeyOutcome(key, result, None, shared=True) for key, result in results.items()]
                         )
                     # A result that is cached and cannot be parsed is computed again.
                     to_compute += [key for key in batch if key not in results]
@@ -143,7 +145,7 @@ class _OwnedFlights:
         self._leased.difference_update(states.keys() - set(to_compute))
         return to_compute, [key for key, state in states.items() if state is LeaseState.CACHED]
 
-    async def _computed(self, keys: list[str]) -> AsyncGenerator[list[Outcome]]:
+    async def _computed(self, keys: list[str]) -> AsyncGenerator[list[KeyOutcome]]:
         async with aclosing(self._compute(keys)) as all_computed:
             try:
                 while (computed := await self._waiting_for(anext(all_computed, None))) is not None:
@@ -153,7 +155,7 @@ class _OwnedFlights:
                         else:
                             self._unsaved[each.saved_as] = each.key
                             await self._writer.add(each.saved_as, each.result.SerializeToString())
-                    yield [Outcome(each.key, each.result, each.failure, shared=False) for each in computed]
+                    yield [KeyOutcome(each.key, each.result, each.failure, shared=False) for each in computed]
             except BaseException:
                 # Results that were computed until now are saved, and the cause of the end is not hidden.
                 with suppress(CacheUnavailable):
@@ -161,7 +163,7 @@ class _OwnedFlights:
                 raise
         await self._writer.flush()
 
-    def _read(self, outcomes: list[Outcome]) -> list[Outcome]:
+    def _read(self, outcomes: list[KeyOutcome]) -> list[KeyOutcome]:
         """Return outcomes for the reader, who may keep this run waiting from now on."""
         self._owner.read_at = time.monotonic()
         return outcomes

@@ -21,7 +21,7 @@ _TOKEN = struct.Struct(f"!{_HASH_BYTES}sI")
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageRequest:
     """A page that is asked for: of which result (a hash; empty for the first page) and its number, from 0."""
 
     content_hash: bytes = b""
@@ -41,19 +41,19 @@ class Page:
                 "is of another result: the request differs from that of the first page, or candles changed"
             )
             raise InvalidInput.of("page_token", reason)
-        return page, Page(content_hash, self.number + 1).token() if has_next else ""
+        return page, PageRequest(content_hash, self.number + 1).token() if has_next else ""
 
     def token(self) -> str:
         """Return the page as clients get it."""
         return base64.urlsafe_b64encode(_TOKEN.pack(self.content_hash, self.number)).decode()
 
 
-def page_from(page_token: str) -> Page:
+def page_from(page_token: str) -> PageRequest:
     """Return the page that a token names, the first page where it is empty; raise InvalidInput for others."""
     if not page_token:
-        return Page()
+        return PageRequest()
     try:
-        return Page(*_TOKEN.unpack(base64.b64decode(page_token, altchars=b"-_", validate=True)))
+        return PageRequest(*_TOKEN.unpack(base64.b64decode(page_token, altchars=b"-_", validate=True)))
     except (binascii.Error, struct.error, ValueError):
         raise InvalidInput.of("page_token", "is not the next_page_token of a page") from None
 

@@ -15,7 +15,7 @@ from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.buy_and_hold import BuyAndHold
 from services.domain.symbols import canonical_symbol
-from services.gateway.messages.result_pages import Page, page_from
+from services.gateway.messages.result_pages import PageRequest, page_from
 from services.gateway.planning.run_plan import CacheMode, RunPlan, RunRequest
 from services.telemetry.run_id import is_run_id
 from services.wire.backtests import (
@@ -87,7 +87,7 @@ def single_request_from(request: pb.RunBacktestRequest) -> RunRequest:
     violations = Violations()
     asked = _read(request, [("symbol", request.symbol)], (), violations)
     asked = with_detail(request, asked, violations)
-    violations.read(Page(), page_from, request.page_token)
+    violations.read(PageRequest(), page_from, request.page_token)
     violations.raise_if_any(asked.violations)
     return asked
 

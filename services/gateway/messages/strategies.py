@@ -18,7 +18,7 @@ from backcast_engine.rules.check import interval_fault
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
 from backcast_engine.rules.placeholders import labels_of
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.wire.backtests import strategy_to
@@ -78,7 +78,7 @@ def parsed_texts(request: ParseRulesRequest) -> tuple[CustomRules | None, Expres
         if not line and not is_needed:
             continue
         try:
-            parsed[field] = parse_line(line, Kind.SERIES if field == "series" else Kind.CONDITION)
+            parsed[field] = parse_line(line, ValueKind.SERIES if field == "series" else ValueKind.CONDITION)
         except LineFault as fault:
             faults[field] = fault
     _raise_if_any(faults)

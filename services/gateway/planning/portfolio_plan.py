@@ -42,7 +42,7 @@ class PortfolioRequest:
     benchmark: str
 
     def violations(self) -> list[Violation]:
-        """Return what is wrong with the request, as far as it can be told without the data."""
+        """Return what is wrong with the request, as far as it can be found without the data."""
         run = self.run
         named = [symbol for symbol in run.symbols if symbol not in run.exclude]
         portfolio = self.portfolio(named, Window(run.start_s or 0, run.end_s or 0))

@@ -22,10 +22,10 @@ from services.gateway.planning.sweep_plan import (
     DEFAULT_MIN_TRADES,
     MAX_BEST_TRIALS,
     Search,
-    SearchMethod,
     curve_points_fault,
     folds_of,
     planned_curve_points,
+    with_room,
 )
 
 # Of so many candles compute has signals in memory at once: for each strategy a quarter of a byte and, where a
@@ -59,12 +59,6 @@ class PortfolioSweepRequest:
             found.append(Violation("split", fault))
         if self.fold_count is not None and (fault := fold_count_fault(self.fold_count)):
             found.append(Violation("fold_count", fault))
-        if self.fold_count is not None and len(self.grid.intervals) > 1:
-            reason = "cannot be combined with several intervals: an account has candles of one length"
-            found.append(Violation("fold_count", reason))
-        if self.fold_count is not None and self.search and self.search.method is SearchMethod.TPE:
-            reason = "TPE cannot be combined with folds in a sweep over portfolios"
-            found.append(Violation("search.method", reason))
         if fault := curve_points_fault(self.curve_points):
             found.append(Violation("curve_points", fault))
         if not 0 <= self.best_count <= MAX_BEST_TRIALS:
@@ -77,11 +71,12 @@ class PortfolioSweepRequest:
     def positions(self) -> NDArray[np.int64]:
         """Return the positions in the grid of the combinations to trade; it takes up to some seconds.
 
-        Those of an optimization are a random sample, which its proposals replace.
+        Those of an optimization are as many as it can propose; its proposals replace them.
         """
         if self.search is None:
             return self.grid.possible()
-        return sampled_positions(self.grid, self.search.count, self.search.seed)
+        sample = sampled_positions(self.grid, self.search.count, self.search.seed)
+        return with_room(sample, self.search, self.fold_count, self.grid.size)
 
     @property
     def planned_run(self) -> RunRequest:
@@ -103,7 +98,8 @@ class PortfolioSweepPlan:
     """A sweep: the possible combinations, int64 positions in the grid, as portfolios of `cryptos`.
 
     `cryptos` are in order of symbols. `run` is the run of one of the strategies, on the longest candles. Of
-    an optimization, the positions change: those of combinations that are not computed yet are replaced.
+    an optimization, the positions change: those of combinations that are not computed yet are replaced, and
+    may turn out too many.
     """
 
     request: PortfolioSweepRequest
@@ -130,7 +126,11 @@ class PortfolioSweepPlan:
     @property
     def portfolios(self) -> int:
         """The number of portfolios: combinations in parts of the window."""
-        return len(self.possible) * len(self.windows)
+        return self.portfolios_of(len(self.possible))
+
+    def portfolios_of(self, combinations: int) -> int:
+        """Return how many portfolios so many combinations have."""
+        return combinations * len(self.windows)
 
     @property
     def strategies(self) -> int:

@@ -116,11 +116,8 @@ class SweepRequest:
         """
         if self.search is None:
             return await possible_positions(self.grid)
-        count, folds = self.search.count, self.fold_count or 1
-        sample = await asyncio.to_thread(sampled_positions, self.grid, count, self.search.seed)
-        if self.search.method is SearchMethod.TPE and len(sample) == count:
-            # Every fold has an optimizer, and these may propose the same combinations.
-            sample = np.resize(sample, min(count * folds, self.grid.size))
+        sample = await asyncio.to_thread(sampled_positions, self.grid, self.search.count, self.search.seed)
+        sample = with_room(sample, self.search, self.fold_count, self.grid.size)
         # One interval after the other, as chunks are of one.
         return sample[np.argsort(sample // self.grid.of_one_interval.size, kind="stable")]
 
@@ -304,6 +301,18 @@ def folds_of(window: Window, interval: Interval, split: float | None, fold_count
     if fold_count is not None:
         return walk_forward(window, interval, fold_count)
     return [Fold(window, None)]
+
+
+def with_room(
+    sample: NDArray[np.int64], search: Search, fold_count: int | None, size: int
+) -> NDArray[np.int64]:
+    """Return the positions of a search's sample, int64, with room for all that its optimizers can propose.
+
+    Each of the folds has an optimizer, and these may propose the same ones of the `size` combinations.
+    """
+    if not search.proposes(len(sample)):
+        return sample
+    return np.resize(sample, min(search.count * (fold_count or 1), size))
 
 
 def curve_points_fault(points: int | None) -> str | None:

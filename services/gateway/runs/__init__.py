@@ -1,1 +1,1 @@
-"""Runs: their admission, lifecycle, events and report."""
+"""Runs: their admission, lifecycle, events and record."""

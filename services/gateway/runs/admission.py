@@ -12,7 +12,7 @@ _RETRY_AFTER_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """The limits of the settings; a client's own limits take precedence over those per client."""
 
     max_runs: int
@@ -36,7 +36,7 @@ class RequestSize:
 class Admission:
     """Counts the runs and backtests under way, and refuses more than the limits allow."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RunLimits) -> None:
         self._limits = limits
         self._runs: Counter[str] = Counter()
         self._backtests: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from backcast.gateway.v1 import run_events_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import RunBacktestsResponse, RunStarted
 from backcast_engine import Detail
 from services.gateway.cache.connection import CacheUnavailable
-from services.gateway.cache.flights import Outcome
+from services.gateway.cache.flights import KeyOutcome
 from services.gateway.cache.keys import ResultKeys
 from services.gateway.cache.run_cache import RunCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
@@ -22,7 +22,7 @@ from services.gateway.messages.runs import left_out_to, run_request_to
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.event_log import RESULT, LoggedEvent
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.runs.totals import RunTotals
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.raw_fields import RawField
@@ -45,15 +45,15 @@ class BacktestEvents:
         cache: RunCache,
         single_flight: SingleFlight,
         compute: ComputeClient,
-        report: RunReport,
+        record: RunRecord,
         arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        """`arrived_at` is when the request came, by time.monotonic(); `record` is kept up to date."""
         self._plan = plan
         self._cache = cache
         self._single_flight = single_flight
         self._compute = compute
-        self._report = report
+        self._record = record
         self._arrived_at = arrived_at
         self._keys = ResultKeys(plan.backtest, plan.others)
         self._progress = pb.Progress(total=len(plan.cryptos))
@@ -66,7 +66,7 @@ class BacktestEvents:
         self._events = 0
         self._is_summed_up = False
         self._totals = RunTotals()
-        report.total = len(plan.cryptos)
+        record.total = len(plan.cryptos)
 
     async def events(self) -> AsyncGenerator[list[LoggedEvent]]:
         """Yield the events that have not been yielded before, several at a time; see Run.
@@ -121,11 +121,11 @@ class BacktestEvents:
         return events
 
     def _start(self) -> None:
-        cryptos, run_id = self._plan.cryptos, self._report.run_id
+        cryptos, run_id = self._plan.cryptos, self._record.run_id
         self._pending = {self._keys.key(crypto, crypto.seen_fingerprint): crypto for crypto in cryptos}
         started = RunStarted(
             request=run_request_to(self._plan, run_id),
-            crypto_count=self._report.total,
+            crypto_count=self._record.total,
             run_id=run_id,
             left_out=left_out_to(self._plan),
             cryptos_with_later_candles=self._plan.with_later_candles,
@@ -145,7 +145,7 @@ class BacktestEvents:
         began = time.monotonic()
         results = await self._cache.results(keys)
         if self._cache.is_used:
-            phases_s = self._report.phases_s
+            phases_s = self._record.phases_s
             phases_s["cache"] = phases_s.get("cache", 0.0) + time.monotonic() - began
         return results
 
@@ -173,12 +173,12 @@ class BacktestEvents:
                     for each in computed:
                         if each.result is not None:
                             await self._cache.put(each.saved_as, each.result)
-                        self._add_outcome(Outcome(each.key, each.result, each.failure, shared=False))
+                        self._add_outcome(KeyOutcome(each.key, each.result, each.failure, shared=False))
                     yield
         finally:
             await self._cache.flush()
 
-    def _add_outcome(self, outcome: Outcome) -> None:
+    def _add_outcome(self, outcome: KeyOutcome) -> None:
         """Make the events of a result that was computed, for this run or for another one, or of a failure."""
         if outcome.result is None:
             self._failed(outcome.key, outcome.failure or Status())
@@ -187,7 +187,7 @@ class BacktestEvents:
         if outcome.shared and not outcome.of_newer_data:
             # It may have been computed from an older version, whose later candles it does not see.
             fingerprint = self._pending[outcome.key].fingerprint
-        self._report.shared += outcome.shared
+        self._record.shared += outcome.shared
         self._completed(outcome.key, outcome.result, fingerprint, from_cache=outcome.shared)
 
     async def _outcomes(self, keys: list[str]) -> AsyncGenerator[list[Computed]]:
@@ -214,8 +214,8 @@ class BacktestEvents:
         del self._pending[key]
         self._progress.completed += 1
         self._progress.from_cache += from_cache
-        self._report.completed, self._report.from_cache = self._progress.completed, self._progress.from_cache
-        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        self._record.completed, self._record.from_cache = self._progress.completed, self._progress.from_cache
+        self._record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         self._totals.add(result)
         symbol = BacktestResult(symbol=result.symbol).SerializeToString()
         facts = BacktestResult(data_fingerprint=fingerprint, from_cache=from_cache).SerializeToString()
@@ -233,7 +233,7 @@ class BacktestEvents:
     def _failed(self, key: str, status: Status) -> None:
         crypto = self._pending.pop(key)
         self._progress.failed += 1
-        self._report.failed = self._progress.failed
+        self._record.failed = self._progress.failed
         self._make(RunBacktestsResponse(failure=pb.RunFailure(symbol=crypto.symbol, status=status)))
 
     def _make(self, event: RunBacktestsResponse) -> None:

@@ -20,7 +20,7 @@ from services.gateway.messages.portfolios import portfolio_started
 from services.gateway.planning.portfolio_plan import PortfolioPlan
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.runs.event_log import LoggedEvent
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.upstream.compute import ComputeClient
 from services.rpc.status import error_of_status
 from services.wire.raw_fields import RawField
@@ -41,15 +41,15 @@ class PortfolioEvents:
         cache: RunCache,
         single_flight: SingleFlight,
         compute: ComputeClient,
-        report: RunReport,
+        record: RunRecord,
         arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        """`arrived_at` is when the request came, by time.monotonic(); `record` is kept up to date."""
         self._plan = plan
         self._cache = cache
         self._single_flight = single_flight
         self._compute = compute
-        self._report = report
+        self._record = record
         self._arrived_at = arrived_at
         self._keys = PortfolioKeys(plan.run, plan.cryptos)
         self._key = self._keys.key(plan.portfolio)
@@ -58,7 +58,7 @@ class PortfolioEvents:
         self._made: deque[LoggedEvent] = deque()
         self._progress_at = 0.0
         self._has_result = self._is_summed_up = False
-        report.total = plan.backtests
+        record.total = plan.backtests
 
     async def events(self) -> AsyncGenerator[list[LoggedEvent]]:
         """Yield the events that have not been yielded before; see Run.
@@ -74,7 +74,7 @@ class PortfolioEvents:
     async def _steps(self) -> AsyncGenerator[None]:
         """Make the events, and yield whenever there are new ones."""
         if not self._events:
-            self._make(pb.RunPortfolioResponse(started=portfolio_started(self._plan, self._report.run_id)))
+            self._make(pb.RunPortfolioResponse(started=portfolio_started(self._plan, self._record.run_id)))
         # The iterator before may have been closed before all events were yielded.
         yield
         if not self._has_result and (cached := await self._cached()):
@@ -97,7 +97,7 @@ class PortfolioEvents:
         began = time.monotonic()
         results = await self._cache.results([self._key])
         if self._cache.is_used:
-            self._report.phases_s["cache"] = time.monotonic() - began
+            self._record.phases_s["cache"] = time.monotonic() - began
         return results.get(self._key)
 
     async def _computed(self) -> AsyncGenerator[None]:
@@ -113,7 +113,7 @@ class PortfolioEvents:
                 async with aclosing(self._single_flight.outcomes(versions, self._outcomes)) as lists:
                     async for outcomes in lists:
                         for outcome in outcomes:
-                            self._report.shared = self._report.total if outcome.shared else 0
+                            self._record.shared = self._record.total if outcome.shared else 0
                             self._take(outcome.result, outcome.failure, from_cache=outcome.shared)
                         yield
                 return
@@ -156,17 +156,17 @@ class PortfolioEvents:
 
     def _take(self, result: ComputedResult | None, failure: Status | None, *, from_cache: bool) -> None:
         if result is None:
-            self._report.failed = self._report.total
+            self._record.failed = self._record.total
             raise error_of_status(failure or Status())
         self._complete(result, from_cache=from_cache)
 
     def _complete(self, result: ComputedResult, *, from_cache: bool) -> None:
         """Make the events of the result: one, or as many as it has parts."""
         self._has_result = True
-        report = self._report
-        report.completed = report.total
-        report.from_cache = report.total if from_cache else 0
-        report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        record = self._record
+        record.completed = record.total
+        record.from_cache = record.total if from_cache else 0
+        record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         facts = PortfolioResult(from_cache=from_cache).SerializeToString()
         for number, part in enumerate(result.parts, 1):
             event = self._numbered(pb.RunPortfolioResponse(result_continues=number < len(result.parts)))
@@ -175,7 +175,7 @@ class PortfolioEvents:
 
     def _make_progress(self, completed: int) -> None:
         total = len(self._plan.cryptos)
-        self._report.completed = completed * len(self._plan.portfolio.strategies)
+        self._record.completed = completed * len(self._plan.portfolio.strategies)
         now = time.monotonic()
         if completed == total or now - self._progress_at >= _PROGRESS_S:
             self._progress_at = now

@@ -52,7 +52,7 @@ class RunRegistry:
         """
         key = _key(run)
         if self._is_under_way(key):
-            raise _exists(run.report.run_id)
+            raise _exists(run.record.run_id)
         self._reserved.discard(key)
         if before := self._runs.pop(key, None):
             before.forget()
@@ -67,7 +67,7 @@ class RunRegistry:
             return run
         if Right.ADMIN in client.rights:
             for run in self._runs.values():
-                if run.report.run_id == run_id:
+                if run.record.run_id == run_id:
                     return run
         # The same where another client has a run of this id: nobody learns what others run.
         raise NotFound(
@@ -117,7 +117,7 @@ class RunRegistry:
 
 
 def _key(run: Run) -> _Key:
-    return run.client.name, run.report.run_id
+    return run.client.name, run.record.run_id
 
 
 def _exists(run_id: str) -> AlreadyExists:

@@ -13,7 +13,7 @@ from backcast_engine.errors import BackcastError, ErrorReason, NotFound
 from services.domain.errors import Cancelled, Internal
 from services.gateway.runs.admission import Slot
 from services.gateway.runs.event_log import EventLog, LoggedEvent
-from services.gateway.runs.report import RunReport, record_run
+from services.gateway.runs.record import RunRecord, record_run
 
 _log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ _BYTES_BESIDE_EVENTS = 4_096
 
 
 class RunState(Enum):
-    """The state of a run; its value is the outcome in the report."""
+    """The state of a run; its value is the outcome in the record."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -41,7 +41,7 @@ class Run:
 
     def __init__(
         self,
-        report: RunReport,
+        record: RunRecord,
         make_events: Callable[[], AsyncGenerator[list[LoggedEvent]]],
         slot: Slot,
         log: EventLog,
@@ -54,7 +54,7 @@ class Run:
 
         `started_s` is in Unix seconds, `arrived_at` the same moment by time.monotonic().
         """
-        self.report = report
+        self.record = record
         self.state = RunState.PAUSED
         self.started_s = started_s
         self.client = slot.client
@@ -124,7 +124,7 @@ class Run:
             self._error = NotFound(
                 "the run was paused, and is not kept any more",
                 reason=ErrorReason.RUN_NOT_FOUND,
-                run_id=self.report.run_id,
+                run_id=self.record.run_id,
             )
 
     def _start(self) -> None:
@@ -161,7 +161,7 @@ class Run:
             if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
                 raise
             # A cancellation that nobody asked for is a bug too.
-            _log.error("run failed", run_id=self.report.run_id, exc_info=error)
+            _log.error("run failed", run_id=self.record.run_id, exc_info=error)
             self._error = Internal("internal error; the service's log has more")
         # It may have been cancelled meanwhile.
         if self.state is RunState.RUNNING:
@@ -234,8 +234,8 @@ class Run:
         if state is not RunState.PAUSED:
             self._log.end()
             self._make_events = None
-        self.report.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value
-        self.report.phases_s["total"] = self.elapsed_s
+        self.record.outcome = type(self._error).__name__.lower() if state is RunState.FAILED else state.value
+        self.record.phases_s["total"] = self.elapsed_s
         # After the watchers have got the last event.
-        asyncio.get_running_loop().call_soon(record_run, self.report)
+        asyncio.get_running_loop().call_soon(record_run, self.record)
         self.on_end(self)

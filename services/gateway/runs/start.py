@@ -1,4 +1,4 @@
-"""The start of every run: its id, its slot and its report."""
+"""The start of every run: its id, its slot and its record."""
 
 import asyncio
 import time
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from services.gateway.auth.clients import current_client
 from services.gateway.runs.admission import Admission, RequestSize, Slot
 from services.gateway.runs.event_log import EventLog, LoggedEvent
+from services.gateway.runs.record import RunRecord, record_run
 from services.gateway.runs.registry import RunRegistry
-from services.gateway.runs.report import RunReport, record_run
 from services.gateway.runs.run import Run, RunState
 from services.rpc.version import VERSION_METADATA
 from services.telemetry.run_id import RUN_ID_KEY, current_run_id
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class RunStart:
     """A run that is being planned; `arrived_at` is when its request came, by time.monotonic()."""
 
-    report: RunReport
+    record: RunRecord
     arrived_at: float
     _started_s: float
     _slot: Slot
@@ -35,14 +35,14 @@ class RunStart:
 
     def planned(self, strategy: str, size: RequestSize) -> None:
         """Note the plan, and take its backtests; raise TooLarge or Exhausted where they are too many."""
-        self.report.strategy = strategy
-        self.report.phases_s["plan"] = time.monotonic() - self.arrived_at
+        self.record.strategy = strategy
+        self.record.phases_s["plan"] = time.monotonic() - self.arrived_at
         self._slot.take(size)
 
     def run(self, events: Callable[[], AsyncGenerator[list[LoggedEvent]]], *, resumes: bool = False) -> Run:
         """Return the run of these events, which starts with its first watcher; see Run."""
         run = Run(
-            self.report,
+            self.record,
             events,
             self._slot,
             EventLog(self._reader_idle_s),
@@ -56,10 +56,10 @@ class RunStart:
     def end(self) -> None:
         """End a run that had nothing to compute: nobody could watch or cancel it."""
         self._slot.release()
-        self.report.outcome = RunState.COMPLETED.value
-        self.report.phases_s["total"] = time.monotonic() - self.arrived_at
+        self.record.outcome = RunState.COMPLETED.value
+        self.record.phases_s["total"] = time.monotonic() - self.arrived_at
         # While the answer is on its way.
-        asyncio.get_running_loop().call_soon(record_run, self.report)
+        asyncio.get_running_loop().call_soon(record_run, self.record)
 
 
 class RunStarter:
@@ -85,8 +85,8 @@ class RunStarter:
             await context.send_initial_metadata(((RUN_ID_KEY, run_id), VERSION_METADATA))
             slot = self._admission.enter(client)
             try:
-                report = RunReport(run_id, method, client.name, strategy="")
-                yield RunStart(report, arrived_at, started_s, slot, self._registry, self._reader_idle_s)
+                record = RunRecord(run_id, method, client.name, strategy="")
+                yield RunStart(record, arrived_at, started_s, slot, self._registry, self._reader_idle_s)
             except BaseException:
                 slot.release()
                 raise

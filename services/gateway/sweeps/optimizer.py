@@ -57,9 +57,9 @@ class Optimizer:
             trial = self._study.ask(self._distributions)
             position = self._position(trial.params)
             if position in self._scores:
-                self._tell(trial, self._scores[position])
+                self._report(trial, self._scores[position])
             elif self._is_in_batch(position) or not self._grid.is_possible(position):
-                self._tell(trial, math.nan)
+                self._report(trial, math.nan)
             else:
                 self._batch.append((position, trial))
         while len(self._batch) < count:
@@ -74,14 +74,14 @@ class Optimizer:
         for (position, trial), score in zip(self._batch, scores.tolist(), strict=True):
             self._scores[position] = score
             if trial is not None:
-                self._tell(trial, score)
+                self._report(trial, score)
             elif math.isfinite(score):
                 self._add(position, score)
 
     def _is_in_batch(self, position: int) -> bool:
         return any(position == other for other, _ in self._batch)
 
-    def _tell(self, trial: Any, score: float) -> None:
+    def _report(self, trial: Any, score: float) -> None:
         from optuna.trial import TrialState
 
         if math.isfinite(score):
@@ -90,7 +90,7 @@ class Optimizer:
             self._study.tell(trial, state=TrialState.FAIL)
 
     def _add(self, position: int, score: float) -> None:
-        """Tell the study of a combination that it has not proposed."""
+        """Report a combination to the study that it has not proposed."""
         import optuna
 
         params = {}

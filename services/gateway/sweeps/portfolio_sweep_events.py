@@ -19,7 +19,7 @@ from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.messages.portfolio_sweeps import portfolio_sweep_started
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.run_plan import CacheMode
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.sweeps.optimization import Optimization
 from services.gateway.sweeps.portfolio_results import PortfolioResults, SweptResult
 from services.gateway.sweeps.portfolio_table import PortfolioTable, portfolio_rows
@@ -47,23 +47,25 @@ class PortfolioSweepEvents:
         cache: ResultCache,
         single_flight: SingleFlight,
         compute: ComputeClient,
-        report: RunReport,
+        record: RunRecord,
         arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        """`arrived_at` is when the request came, by time.monotonic(); `record` is kept up to date."""
         self._plan = plan
         self._compute = compute
-        self._report = report
+        self._record = record
         self._arrived_at = arrived_at
         self._cache = RunCache(cache, plan.run.cache_mode)
         self._single_flight = single_flight
         self._table = PortfolioTable(plan)
         self._progress = SweepProgress(total=plan.portfolios)
-        report.total = plan.backtests
+        record.total = plan.backtests
+        # Of each fold, the combinations that its optimizer has proposed; None where there is no optimizer.
+        self._proposed: list[list[int]] | None = None
 
     async def events(self) -> AsyncGenerator[pb.SweepPortfoliosResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
-        yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._report.run_id))
+        yield pb.SweepPortfoliosResponse(started=portfolio_sweep_started(self._plan, self._record.run_id))
         progress_at = best_at = time.monotonic()
         is_changed = False
         async with aclosing(self._computed()) as results:
@@ -85,7 +87,10 @@ class PortfolioSweepEvents:
         yield pb.SweepPortfoliosResponse(summary=await self._summary())
 
     async def _computed(self) -> AsyncGenerator[SweptResult]:
-        """Yield every result once; in an optimization, the figures of a round propose the next one."""
+        """Yield every result once; in an optimization, the figures of a round propose the next one.
+
+        There, the plan has as many combinations as there can be, and in the end those that were proposed.
+        """
         plan = self._plan
         if not plan.is_optimized:
             async with aclosing(self._results(range(len(plan.possible)))) as results:
@@ -98,11 +103,15 @@ class PortfolioSweepEvents:
             async for new in rounds:
                 stop = optimization.count
                 plan.possible[start:stop] = new
+                self._progress.total = plan.portfolios_of(optimization.most)
+                self._record.total = self._progress.total * self._each
                 async with aclosing(self._results(range(start, stop))) as results:
                     # Who reads the results puts them into the table before the next round.
                     async for result in results:
                         yield result
                 start = stop
+        self._plan = replace(plan, possible=plan.possible[:start])
+        self._proposed = optimization.proposed
 
     def _results(self, combinations: range) -> AsyncGenerator[SweptResult]:
         cache, single_flight = self._cache, self._single_flight
@@ -121,12 +130,16 @@ class PortfolioSweepEvents:
             self._table.fail(result.combination, result.window, result.failure)
             self._progress.failed += 1
         self._progress.from_cache += result.from_cache
-        each = self._plan.backtests // self._plan.portfolios
-        self._report.completed = self._progress.completed * each
-        self._report.failed = self._progress.failed * each
-        self._report.from_cache = self._progress.from_cache * each
-        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        self._record.completed = self._progress.completed * self._each
+        self._record.failed = self._progress.failed * self._each
+        self._record.from_cache = self._progress.from_cache * self._each
+        self._record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         return is_changed
+
+    @property
+    def _each(self) -> int:
+        """How many backtests a portfolio counts as."""
+        return self._plan.backtests // self._plan.portfolios
 
     async def _summary(self) -> pb.PortfolioSweepSummary:
         summary = pb.PortfolioSweepSummary(progress=self._progress)
@@ -153,7 +166,7 @@ class PortfolioSweepEvents:
     async def _walk_forward(self, message: WalkForward) -> None:
         """Fill in what each fold chose, and the account that trades the choices one after the other."""
         plan, table = self._plan, self._table
-        chosen = await asyncio.to_thread(chosen_combinations, plan, table)
+        chosen = await asyncio.to_thread(chosen_combinations, plan, table, self._proposed)
         message.CopyFrom(folds_message(plan, table, chosen))
         if self._computes and any(one is not None for one in chosen):
             await add_out_of_sample(message, plan, table, self._compute, chosen)

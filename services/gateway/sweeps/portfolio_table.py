@@ -11,7 +11,7 @@ from backcast_engine import METRIC_NAMES
 from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.runs.statistics import no_trade_counted, trades_of
-from services.gateway.sweeps.table import Part, Ranking
+from services.gateway.sweeps.table import FoldWindow, Ranking
 from services.gateway.sweeps.table_messages import metrics_message
 
 _SHARPE_RATIO = METRIC_NAMES.index("sharpe_ratio")
@@ -32,10 +32,10 @@ class PortfolioTable:
     def put(self, combination: int, window: int, metrics: NDArray[np.float64]) -> bool:
         """Keep the metrics of a portfolio; return whether the ranking has changed."""
         self.figures[combination, window] = metrics
-        if window % self._parts != Part.TRAIN:
+        if window % self._parts != FoldWindow.TRAIN:
             return False
         # With folds, a combination has a score when the last of its train parts is there.
-        windows = range(Part.TRAIN, self.figures.shape[1], self._parts)
+        windows = range(FoldWindow.TRAIN, self.figures.shape[1], self._parts)
         scores = [self.scores([combination], one, self._metric, self._min_trades) for one in windows]
         return self._ranking.add(np.mean(scores, axis=0), np.array([combination]))
 
@@ -51,7 +51,7 @@ class PortfolioTable:
         values = no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(metric)]
         return np.where(trades_of(figures, axis=1) >= min_trades, values, np.nan)
 
-    def over_folds(self, combination: int, part: Part) -> NDArray[np.float64]:
+    def over_folds(self, combination: int, part: FoldWindow) -> NDArray[np.float64]:
         """Return the metrics of a combination, means over the folds; undefined where they are in any fold."""
         means: NDArray[np.float64] = self.figures[combination, part :: self._parts].mean(axis=0)
         return means
@@ -62,7 +62,7 @@ class PortfolioTable:
 
     def fail(self, combination: int, window: int, failure: Status) -> None:
         """Note why a portfolio has no metrics."""
-        if window % self._parts == Part.TRAIN or combination not in self.failures:
+        if window % self._parts == FoldWindow.TRAIN or combination not in self.failures:
             self.failures[combination] = failure
 
     @property
@@ -76,7 +76,7 @@ class PortfolioTable:
 
         With folds, they are means over the folds.
         """
-        train = self.figures[:, Part.TRAIN :: self._parts]
+        train = self.figures[:, FoldWindow.TRAIN :: self._parts]
         ratios: NDArray[np.float64] = no_trade_counted(train, axis=2)[:, :, _SHARPE_RATIO].mean(axis=1)
         return ratios[~np.isnan(ratios)]
 
@@ -94,7 +94,7 @@ def _row(plan: PortfolioSweepPlan, table: PortfolioTable, combination: int) -> p
         value_indexes=plan.value_indexes(combination),
         failure=table.failures.get(combination),
     )
-    for part in Part:
+    for part in FoldWindow:
         # Without a test part, there are no figures of it.
         if part < len(plan.folds[0].windows()):
             figures = table.over_folds(combination, part)

@@ -1,5 +1,6 @@
 """The walk-forward of a sweep over portfolios: what each fold chooses, and the account out of sample."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -10,27 +11,31 @@ from backcast.gateway.v1 import sweep_pb2 as pb
 from backcast_engine import Detail
 from backcast_engine.sweep.deflated_sharpe import shape_of
 from backcast_engine.sweep.out_of_sample import FoldResult, StitchedCrypto
-from services.domain.metric_order import SMALLEST_IS_BEST
 from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.runs.statistics import summarize_rows, trades_of
 from services.gateway.sweeps.out_of_sample import out_of_sample_message
 from services.gateway.sweeps.portfolio_table import PortfolioTable
-from services.gateway.sweeps.selection_bias import best_combination, bias_of_best
+from services.gateway.sweeps.selection_bias import best_of_fold, bias_of_best
 from services.gateway.sweeps.table_messages import metrics_message
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.sweeps import window_to
 
 
-def chosen_combinations(plan: PortfolioSweepPlan, table: PortfolioTable) -> list[int | None]:
-    """Return the combination whose account is best in each fold's train part, None where there is none."""
+def chosen_combinations(
+    plan: PortfolioSweepPlan, table: PortfolioTable, proposed: Sequence[Sequence[int]] | None = None
+) -> list[int | None]:
+    """Return the combination whose account is best in each fold's train part, None where there is none.
+
+    A fold chooses from the combinations that its optimizer has `proposed`; None: from all.
+    """
     return [
-        best_combination(
-            table.counted_in_window(plan.metric, 2 * number)[:, None],
-            trades_of(table.figures[:, 2 * number], axis=1)[:, None],
-            min_trades=plan.min_trades,
-            smallest_is_best=plan.metric in SMALLEST_IS_BEST,
+        best_of_fold(
+            table.counted_in_window(plan.metric, 2 * fold)[:, None],
+            trades_of(table.figures[:, 2 * fold], axis=1)[:, None],
+            plan,
+            None if proposed is None else proposed[fold],
         )
-        for number in range(len(plan.folds))
+        for fold in range(len(plan.folds))
     ]
 
 
@@ -63,7 +68,8 @@ async def add_out_of_sample(
 ) -> None:
     """Add the curve of the choices' accounts in the test windows, and its deflated Sharpe ratio.
 
-    Where no account could be traded, the equity stays constant. Raises Unavailable where compute is away.
+    The curve has the candles of the longest interval. Where no account could be traded, the equity stays
+    constant. Raises Unavailable where compute is away.
     """
     execution, interval = plan.run.backtest.execution, plan.run.backtest.interval
     account = StitchedCrypto(execution.initial_capital, interval)

@@ -12,9 +12,10 @@ from backcast_engine.interval import Interval
 from backcast_engine.sweep.deflated_sharpe import ReturnShape, deflated_sharpe_ratio, expected_maximum
 from backcast_engine.sweep.overfitting import count_overfitted, steps
 from services.domain.metric_order import SMALLEST_IS_BEST
+from services.gateway.planning.portfolio_sweep_plan import PortfolioSweepPlan
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import summarize_rows
-from services.gateway.sweeps.table import Part, SweepTable
+from services.gateway.sweeps.table import FoldWindow, SweepTable
 from services.gateway.sweeps.table_messages import metrics_message
 from services.wire.backtests import strategy_to
 from services.wire.sweeps import window_to
@@ -71,17 +72,35 @@ def chosen_combinations(
 
     A fold chooses from the combinations that its optimizer has `proposed`; None: from all.
     """
-    chosen: list[int | None] = []
-    for fold in range(len(plan.folds)):
-        among = slice(None) if proposed is None else list(proposed[fold])
-        best = best_combination(
-            table.counted_in_window(plan.metric, 2 * fold)[among],
-            table.trades_in_window(2 * fold)[among],
-            min_trades=plan.min_trades,
-            smallest_is_best=plan.metric in SMALLEST_IS_BEST,
+    return [
+        best_of_fold(
+            table.counted_in_window(plan.metric, 2 * fold),
+            table.trades_in_window(2 * fold),
+            plan,
+            None if proposed is None else proposed[fold],
         )
-        chosen.append(best if best is None or proposed is None else proposed[fold][best])
-    return chosen
+        for fold in range(len(plan.folds))
+    ]
+
+
+def best_of_fold(
+    values: NDArray[np.float64],
+    trades: NDArray[np.float64],
+    plan: SweepPlan | PortfolioSweepPlan,
+    proposed: Sequence[int] | None,
+) -> int | None:
+    """Return the best combination of a fold's train part, as `best_combination` does, or None.
+
+    `proposed` are the combinations that it chooses from, in the order of their proposal; None: from all.
+    """
+    among = slice(None) if proposed is None else list(proposed)
+    best = best_combination(
+        values[among],
+        trades[among],
+        min_trades=plan.min_trades,
+        smallest_is_best=plan.metric in SMALLEST_IS_BEST,
+    )
+    return best if best is None or proposed is None else proposed[best]
 
 
 def walk_forward_message(plan: SweepPlan, table: SweepTable, chosen: list[int | None]) -> pb.WalkForward:
@@ -130,7 +149,7 @@ def deflated_out_of_sample(plan: SweepPlan, table: SweepTable, shape: ReturnShap
     D. H. Bailey and M. López de Prado, The Deflated Sharpe Ratio, 2014. The trials are the combinations, and
     their Sharpe ratios the means over the cryptos, and before over the folds, of those in the train parts.
     """
-    ratios = table.means_across_cryptos("sharpe_ratio", Part.TRAIN)
+    ratios = table.means_across_cryptos("sharpe_ratio", FoldWindow.TRAIN)
     expected = _expected_maximum(ratios[~np.isnan(ratios)])
     if shape is None or expected is None:
         return None

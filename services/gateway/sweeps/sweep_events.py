@@ -19,7 +19,7 @@ from services.gateway.cache.run_cache import RunCache
 from services.gateway.messages.sweeps import sweep_started
 from services.gateway.planning.run_plan import CacheMode
 from services.gateway.planning.sweep_plan import SweepPlan
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.runs.statistics import no_trade_counted
 from services.gateway.sweeps.chunks import Chunk, SweepChunks
 from services.gateway.sweeps.optimization import Optimization
@@ -31,7 +31,7 @@ from services.gateway.sweeps.selection_bias import (
     selection_bias_message,
     walk_forward_message,
 )
-from services.gateway.sweeps.table import Figures, Part, Ranking, SweepTable
+from services.gateway.sweeps.table import Figures, FoldWindow, Ranking, SweepTable
 from services.gateway.sweeps.table_messages import ROWS_IN_MESSAGE, rows_message, trial_message
 from services.gateway.upstream.compute import ComputeClient
 from services.wire.result_parts import joined_parts
@@ -49,19 +49,19 @@ class SweepEvents:
         plan: SweepPlan,
         cache: ResultCache,
         compute: ComputeClient,
-        report: RunReport,
+        record: RunRecord,
         arrived_at: float,
     ) -> None:
-        """`arrived_at` is when the request came, by time.monotonic(); `report` is kept up to date."""
+        """`arrived_at` is when the request came, by time.monotonic(); `record` is kept up to date."""
         self._plan = plan
-        self._report = report
+        self._record = record
         self._compute = compute
         self._arrived_at = arrived_at
         self._cache = RunCache(cache, plan.run.cache_mode)
         self._ranking = Ranking(plan.best_trial_count, smallest_is_best=plan.metric in SMALLEST_IS_BEST)
         self._ranking_changed = False
         self._progress = pb.SweepProgress(total=plan.backtests)
-        report.total = plan.backtests
+        record.total = plan.backtests
         # Of each crypto: how many failed, and the chunk with the first of them.
         self._failures: dict[int, tuple[int, Chunk]] = {}
         # Of each fold, the combinations that its optimizer has proposed; None where there is no optimizer.
@@ -69,7 +69,7 @@ class SweepEvents:
 
     async def events(self) -> AsyncGenerator[SweepBacktestsResponse]:
         """Yield the sweep's events; closing the iterator cancels what is still being computed."""
-        yield SweepBacktestsResponse(started=sweep_started(self._plan, self._report.run_id))
+        yield SweepBacktestsResponse(started=sweep_started(self._plan, self._record.run_id))
         # Long computations run in threads, here and below: other clients are served meanwhile.
         self._table = await asyncio.to_thread(self._empty_table)
         progress_at = best_at = time.monotonic()
@@ -132,7 +132,7 @@ class SweepEvents:
                 stop = optimization.count
                 plan.possible[start:stop] = new
                 self._progress.total = plan.backtests_of(optimization.most)
-                self._report.total = self._progress.total
+                self._record.total = self._progress.total
                 async with aclosing(self._chunks(plan.parts(start, stop))) as chunks:
                     # Who reads the chunks puts them into the table before the next round.
                     async for chunk in chunks:
@@ -164,9 +164,9 @@ class SweepEvents:
         self._progress.completed += chunk.backtests - chunk.failed
         self._progress.failed += chunk.failed
         self._progress.from_cache += chunk.backtests if chunk.from_cache else 0
-        self._report.completed, self._report.failed = self._progress.completed, self._progress.failed
-        self._report.from_cache = self._progress.from_cache
-        self._report.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
+        self._record.completed, self._record.failed = self._progress.completed, self._progress.failed
+        self._record.from_cache = self._progress.from_cache
+        self._record.phases_s.setdefault("first_result", time.monotonic() - self._arrived_at)
         if chunk.failed:
             failed, first = self._failures.get(chunk.crypto, (0, chunk))
             if chunk.first < first.first:
@@ -175,7 +175,7 @@ class SweepEvents:
 
     def _ranked_by(self, chunk: Chunk) -> Figures:
         """Return the values that rank the trials of a chunk, NaN where a trial has no rank."""
-        figures = self._table.over_folds(chunk.figures, Part.TRAIN)
+        figures = self._table.over_folds(chunk.figures, FoldWindow.TRAIN)
         if not self._plan.min_trades:
             # Trials without a trade are ranked by what they count among many.
             return no_trade_counted(figures, axis=1)[:, METRIC_NAMES.index(self._plan.metric)]

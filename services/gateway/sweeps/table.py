@@ -20,7 +20,7 @@ BlockReturns = NDArray[np.float32]
 _ROWS = 512
 
 
-class Part(IntEnum):
+class FoldWindow(IntEnum):
     """A window of a fold."""
 
     TRAIN = 0
@@ -45,7 +45,7 @@ class SweepTable:
         self._figures[first : first + len(figures), :, :, crypto] = figures
         self._block_returns[first : first + len(figures), :, crypto] = block_returns
 
-    def over_folds(self, chunk: Figures, part: Part) -> Figures:
+    def over_folds(self, chunk: Figures, part: FoldWindow) -> Figures:
         """Return the means over the folds of figures whose second axis is the windows, the third the metrics.
 
         A mean is undefined where the figure is in any fold. Means over a single fold are its figures.
@@ -60,18 +60,18 @@ class SweepTable:
 
         NaN where a backtest failed.
         """
-        return trades_of(chunk[:, Part.TRAIN :: self._parts], axis=2).min(axis=1)  # type: ignore[no-any-return]  # NumPy's stubs
+        return trades_of(chunk[:, FoldWindow.TRAIN :: self._parts], axis=2).min(axis=1)  # type: ignore[no-any-return]  # NumPy's stubs
 
-    def trial(self, combination: int, crypto: int, part: Part) -> Figures:
+    def trial(self, combination: int, crypto: int, part: FoldWindow) -> Figures:
         """Return the figures of one trial, shape (metrics,)."""
         figures = self._figures[combination : combination + 1, :, :, crypto]
         return self.over_folds(figures, part)[0]  # type: ignore[no-any-return]  # NumPy's stubs
 
-    def across_cryptos(self, start: int, stop: int, part: Part) -> Summarized:
+    def across_cryptos(self, start: int, stop: int, part: FoldWindow) -> Summarized:
         """Return the combinations from `start` to before `stop` over the cryptos: (combinations, metrics)."""
         return summarize_rows(no_trade_counted(self.over_folds(self._figures[start:stop], part), axis=1))
 
-    def means_across_cryptos(self, metric: str, part: Part) -> Figures:
+    def means_across_cryptos(self, metric: str, part: FoldWindow) -> Figures:
         """Return every combination's mean of a metric over the cryptos, shape (combinations,)."""
         index = METRIC_NAMES.index(metric)
         means = [
@@ -80,14 +80,14 @@ class SweepTable:
         ]
         return np.concatenate(means)
 
-    def cryptos_traded(self, start: int, stop: int, part: Part) -> NDArray[np.int64]:
+    def cryptos_traded(self, start: int, stop: int, part: FoldWindow) -> NDArray[np.int64]:
         """Return on how many cryptos combinations traded in every fold, shape (combinations,)."""
         trades = trades_of(self._figures[start:stop, part :: self._parts], axis=2)
         return (trades > 0).all(axis=1).sum(axis=1)  # type: ignore[no-any-return]  # NumPy's stubs
 
     def median_trades(self, start: int, stop: int) -> Figures:
         """Return combinations' medians over the cryptos of the trades in train, the smallest of the folds."""
-        trades = trades_of(self._figures[start:stop, Part.TRAIN :: self._parts], axis=2)
+        trades = trades_of(self._figures[start:stop, FoldWindow.TRAIN :: self._parts], axis=2)
         return np.fmin.reduce(summarize_rows(trades).median, axis=1)  # type: ignore[no-any-return]  # NumPy's stubs
 
     def trades_in_window(self, window: int) -> Figures:

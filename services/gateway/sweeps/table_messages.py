@@ -9,7 +9,7 @@ from backcast.gateway.v1 import sweep_pb2
 from backcast_engine import METRIC_NAMES
 from services.gateway.planning.sweep_plan import SweepPlan
 from services.gateway.runs.statistics import Summarized
-from services.gateway.sweeps.table import Figures, Part, SweepTable
+from services.gateway.sweeps.table import Figures, FoldWindow, SweepTable
 from services.wire.backtests import strategy_to
 
 # A row is below 2 kB: some hundred numbers.
@@ -31,8 +31,8 @@ def trial_message(plan: SweepPlan, table: SweepTable, trial: int) -> sweep_pb2.S
         symbol=plan.cryptos[crypto].symbol,
         combination=combination,
         strategy=strategy_to(plan.strategy(combination)),
-        train=metrics_message(table.trial(combination, crypto, Part.TRAIN)),
-        test=metrics_message(table.trial(combination, crypto, Part.TEST)) if plan.has_test else None,
+        train=metrics_message(table.trial(combination, crypto, FoldWindow.TRAIN)),
+        test=metrics_message(table.trial(combination, crypto, FoldWindow.TEST)) if plan.has_test else None,
         value_indexes=plan.value_indexes(combination),
     )
 
@@ -40,10 +40,12 @@ def trial_message(plan: SweepPlan, table: SweepTable, trial: int) -> sweep_pb2.S
 def rows_message(plan: SweepPlan, table: SweepTable, start: int, stop: int) -> sweep_pb2.SweepRows:
     """Return the table's rows of the combinations from `start` to before `stop`."""
     metric = METRIC_NAMES.index(plan.metric)
-    train = table.across_cryptos(start, stop, Part.TRAIN)
-    test = table.across_cryptos(start, stop, Part.TEST) if plan.has_test else None
-    traded = table.cryptos_traded(start, stop, Part.TRAIN)
-    traded_test = table.cryptos_traded(start, stop, Part.TEST) if plan.has_test else np.zeros_like(traded)
+    train = table.across_cryptos(start, stop, FoldWindow.TRAIN)
+    test = table.across_cryptos(start, stop, FoldWindow.TEST) if plan.has_test else None
+    traded = table.cryptos_traded(start, stop, FoldWindow.TRAIN)
+    traded_test = (
+        table.cryptos_traded(start, stop, FoldWindow.TEST) if plan.has_test else np.zeros_like(traded)
+    )
     median_trades = table.median_trades(start, stop).tolist()
     return sweep_pb2.SweepRows(
         rows=[

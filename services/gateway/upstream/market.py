@@ -25,7 +25,7 @@ _PATIENCE_S = 2.0
 _SLOW_CHECK_S = 0.25
 
 
-class Market:
+class MarketCatalog:
     """Knows which cryptos there are: asks the data service whether what it has listed is up to date.
 
     Each request is answered from a check that began after it came, so that it sees every import that returned

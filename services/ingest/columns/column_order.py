@@ -26,9 +26,9 @@ _USUAL: Order = (0, 1, 2, 3, 4)
 # Positions of open, high, low and close among the four prices.
 _KNOWN = ((0, 1, 2, 3), (2, 1, 0, 3), (0, 2, 3, 1))  # the usual order, Coinbase's, Bitfinex's
 # Rows that decide the order; the rules of candles check it for the others.
-_TELLING_ROWS = 10_000
+_DECISIVE_ROWS = 10_000
 # Steps from candle to candle that are needed for an unusual order; fewer could fit by chance.
-_TELLING_STEPS = 10
+_DECISIVE_STEPS = 10
 _FEWEST_STEPS = 2
 _BROKEN_SHARE = 0.05
 # The high of a candle is rarely more than this factor above its low.
@@ -77,7 +77,7 @@ def order_of(open_time_s: NDArray[np.int64], columns: Sequence[NDArray[np.float6
     high, low = (known[1], known[2]) if known else found[0]
     first, second = (known[0], known[3]) if known else sorted({0, 1, 2, 3} - {high, low})
     is_forward = _is_forward(open_time_s, prices[first], prices[second], prices[high] - prices[low])
-    if is_forward is None or (len(open_time_s) <= _TELLING_STEPS and not (known and is_forward)):
+    if is_forward is None or (len(open_time_s) <= _DECISIVE_STEPS and not (known and is_forward)):
         raise _ambiguous()
     open_, close = (first, second) if is_forward else (second, first)
     return places[open_], places[high], places[low], places[close], volume
@@ -136,7 +136,7 @@ def _is_forward(
     opens, closes, ranges = opens[order], closes[order], ranges[order]
     near = np.abs(opens[1:] - closes[:-1])[is_step].sum()
     far = np.abs(closes[1:] - opens[:-1])[is_step].sum()
-    least = 0 if steps >= _TELLING_STEPS else ranges.sum() / 4
+    least = 0 if steps >= _DECISIVE_STEPS else ranges.sum() / 4
     factor = max(2, 40 / max(steps, 1))
     if steps < _FEWEST_STEPS or max(near, far) <= least:
         return None
@@ -147,8 +147,8 @@ def _is_forward(
 
 def _order_of_texts(rows: TextRows) -> Order | None:
     """Return the order by the first rows; None if none of them consists of numbers."""
-    time, *values_as_text = (column[:_TELLING_ROWS] for column in rows.columns[:6])
-    times, reasons = read_times(time, lines=rows.lines[:_TELLING_ROWS])
+    time, *values_as_text = (column[:_DECISIVE_ROWS] for column in rows.columns[:6])
+    times, reasons = read_times(time, lines=rows.lines[:_DECISIVE_ROWS])
     values = numbers_of(values_as_text)
     is_good = np.isfinite(values.sum(axis=0))
     is_good[list(reasons)] = False

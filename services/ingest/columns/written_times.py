@@ -57,7 +57,7 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _POINTS, _YEAR_AHEAD, _OTHERS = "day.month.year", "year/month/day", "day/month/year"
 _DAY_FIRST_MOSTLY = {_POINTS: True, _YEAR_AHEAD: False}
 # A single contradicting date may be a typing error.
-_TELLING_DATES = 2
+_DECISIVE_DATES = 2
 
 
 @dataclass(slots=True)
@@ -79,9 +79,11 @@ class DateOrder:
         if firsts and seconds:
             raise ValueError("the day is first in some dates and second in others")
         if firsts or seconds:
-            told = firsts > 0
-            is_doubtful = usual is not None and told is not usual and firsts + seconds < _TELLING_DATES
-            if is_doubtful or decided not in (None, told):
+            is_day_first = firsts > 0
+            is_doubtful = (
+                usual is not None and is_day_first is not usual and firsts + seconds < _DECISIVE_DATES
+            )
+            if is_doubtful or decided not in (None, is_day_first):
                 raise ValueError("the day is first in some dates and second in others")
         elif decided is not None:
             return decided
@@ -94,9 +96,9 @@ class DateOrder:
             )
             if first == second and usual is None:
                 raise ValueError("either order fits, or none")
-            told = bool(usual) if first == second else first
-        self.day_first[way] = told
-        return told
+            is_day_first = bool(usual) if first == second else first
+        self.day_first[way] = is_day_first
+        return is_day_first
 
 
 def read_digits(texts: pa.StringArray) -> tuple[Numbers, Truths]:

@@ -1,10 +1,11 @@
 """Rows of a file as text: the output of a text format, before values are parsed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from services.ingest.report import Rejection
 
@@ -40,3 +41,23 @@ class TextRows:
 def shown(text: str) -> str:
     """Return a text of a file for a message: quoted, without control characters, and short."""
     return repr(text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…")
+
+
+def joined_times(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
+    """Yield the rows with their first two columns, date and time of day, joined."""
+    for rows in blocks:
+        dates, clocks, *others = rows.columns
+        times = pc.binary_join_element_wise(_array(dates), _array(clocks), " ")
+        yield replace(rows, columns=(times, *others))
+
+
+def without_volume(blocks: Iterable[TextRows]) -> Iterator[TextRows]:
+    """Yield the rows with a volume of 0 after the prices."""
+    for rows in blocks:
+        time, open_, high, low, close, *others = rows.columns
+        zeros = pa.repeat(pa.scalar("0"), len(rows.lines))
+        yield replace(rows, columns=(time, open_, high, low, close, zeros, *others))
+
+
+def _array(column: TextColumn) -> pa.StringArray:
+    return pa.array(column, pa.string())

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from backcast_engine.errors import InvalidInput
 from services.ingest.columns.column_order import ordered
 from services.ingest.columns.names import GivenNames
-from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.columns.time_column import is_clock, is_time
 from services.ingest.files.text_file import TextFile
-from services.ingest.files.text_rows import TextRows
+from services.ingest.files.text_rows import TextRows, joined_times, without_volume
 from services.ingest.formats.delimited import (
     has_header,
     is_number,

@@ -13,9 +13,8 @@ import pyarrow as pa
 from backcast_engine.errors import InvalidInput
 from services.ingest.columns.names import Columns, GivenNames, column_key, find_columns, known_names
 from services.ingest.columns.symbol_column import SYMBOL_NAMES, only_symbol, symbol_by_last_columns
-from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.files.text_file import TextFile
-from services.ingest.files.text_rows import TextRows, shown
+from services.ingest.files.text_rows import TextRows, joined_times, shown, without_volume
 from services.ingest.formats.json_text import Json, is_lines, parse, rows_of_lists, text
 from services.ingest.identity.close_time import closed_by_last_column
 from services.ingest.identity.file_symbol import parse_file_name
@@ -39,7 +38,7 @@ def sniff(head: str) -> bool:
 def read(file: TextFile, given: GivenNames = GivenNames()) -> Iterator[TextRows]:  # noqa: B008
     """Yield all rows in one batch; raises InvalidInput if the file is not JSON, or has no candles."""
     content = parse(file)
-    symbol, length_s = _told(content)
+    symbol, length_s = _stated(content)
     for rows in read_table(file, *_table(content), given, symbol):
         if symbol is not None and rows.symbol is not None:
             only_symbol([pa.array([symbol, rows.symbol], pa.string())])
@@ -108,8 +107,8 @@ def _table(content: Json) -> tuple[list[str], list[Json]]:
         names, rows = names_and_rows(list(content.values()))
         return [_INDEX, *names], [[key, *row] for key, row in zip(content, rows, strict=True)]
     names_and_rows([content])  # raises if the object is of a known kind without candles
-    told = ", ".join(map(shown, list(content)[:5])) or "nothing"
-    raise InvalidInput.of("file", f"its JSON is an object without candles, of {told[:120]}")
+    keys = ", ".join(map(shown, list(content)[:5])) or "nothing"
+    raise InvalidInput.of("file", f"its JSON is an object without candles, of {keys[:120]}")
 
 
 def _records(content: Json) -> list[list[Json]]:
@@ -123,7 +122,7 @@ def _records(content: Json) -> list[list[Json]]:
     return found
 
 
-def _told(content: Json) -> tuple[str | None, int | None]:
+def _stated(content: Json) -> tuple[str | None, int | None]:
     """Return the symbol and the length in seconds that an object gives for its records, or None.
 
     Raises InvalidInput if it gives several.

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from services.ingest.columns.names import Columns, GivenNames, find_columns
 from services.ingest.columns.symbol_column import symbol_by_last_columns
-from services.ingest.columns.text_columns import joined_times, without_volume
 from services.ingest.files.text_file import TextFile
-from services.ingest.files.text_rows import TextRows
+from services.ingest.files.text_rows import TextRows, joined_times, without_volume
 from services.ingest.formats.delimited import (
     first_row,
     has_header,

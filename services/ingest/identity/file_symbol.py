@@ -27,7 +27,7 @@ from services.domain.symbols import (
     PERPETUAL_WORD,
     QUOTES,
     WORD,
-    Kind,
+    CryptoKind,
     Symbol,
     parse_symbol,
 )
@@ -156,7 +156,7 @@ def _from_path(path: Path) -> FileName:
         return FileName(None, error.violations[0].reason, no_candles, tuple(lengths))
     if length_s is not None:
         lengths.insert(0, Evidence("its name", length_s))
-    if symbol.kind is Kind.SPOT and any(name.lower() in _FUTURES for name in near):
+    if symbol.kind is CryptoKind.SPOT and any(name.lower() in _FUTURES for name in near):
         symbol = Symbol(symbol.root, ".P")
     return FileName(symbol.canonical, no_candles=no_candles, lengths=tuple(lengths))
 
@@ -220,9 +220,9 @@ def _read(stem: str) -> tuple[Symbol, int | None]:
         if length_s := length_from(word):
             lengths.append(length_s)
         elif word.lower() in _FUTURES:
-            if symbol.kind is Kind.SPOT:
+            if symbol.kind is CryptoKind.SPOT:
                 symbol = Symbol(symbol.root, ".P")
-        elif word.lower() == "spot" and symbol.kind is not Kind.SPOT:
+        elif word.lower() == "spot" and symbol.kind is not CryptoKind.SPOT:
             raise InvalidInput.of("file", f"its name {shown(stem)} means both a future and spot")
         elif not between or (word.lower() not in (*_CANDLES, "spot") and word.upper() not in EXCHANGES):
             raise InvalidInput.of(

@@ -18,7 +18,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.times import utc
 
 # Fewer distances could be equal by chance: if nothing was traded in between, or a few times are wrong.
-_TELLING_CANDLES = 10
+_DECISIVE_CANDLES = 10
 
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 # A month need not be exact: all that matters is that it is longer than an hour.
@@ -109,7 +109,7 @@ def length_by_distances(open_time_s: TimeColumn, interval: Interval) -> int | No
     times = times[np.diff(times, prepend=-1) > 0]
     if len(times) < 2 or is_off.sum() > len(times):
         return None
-    if len(times) < _TELLING_CANDLES:
+    if len(times) < _DECISIVE_CANDLES:
         return _length_by_few(np.diff(times), interval)
     distances, counts = np.unique(np.diff(times), return_counts=True)
     common_s, usual_s = int(np.gcd.reduce(distances)), int(distances[np.argmax(counts)])
@@ -144,7 +144,7 @@ def _shorter(open_time_s: TimeColumn, interval: Interval) -> int | None:
         return None
     is_most = 2 * counts.max() > counts.sum()
     off = int(off_grid(open_time_s, interval).sum())
-    is_shorter = is_most or (off >= _TELLING_CANDLES and 2 * off > len(open_time_s))
+    is_shorter = is_most or (off >= _DECISIVE_CANDLES and 2 * off > len(open_time_s))
     return usual_s if is_shorter else None
 
 
@@ -170,7 +170,7 @@ def agreed_length(evidence: Sequence[Evidence], candles: int) -> int:
 
 def refuse_off_grid(off_grid: int, candles: int, interval: Interval) -> None:
     """Raise InvalidInput, of the field `file`, if more rows are off the grid than on it."""
-    if off_grid >= _TELLING_CANDLES and off_grid > candles:
+    if off_grid >= _DECISIVE_CANDLES and off_grid > candles:
         raise InvalidInput.of(
             "file", f"most of its times are not on the {interval.value} grid: its candles are shorter"
         )

@@ -8,7 +8,7 @@ from backcast_engine import Backtest, Detail, Execution, Window
 from backcast_engine.interval import Interval
 from backcast_engine.strategies.rsi import Rsi
 from services.compute.candles.stored import StoredCandles
-from services.compute.tasks.batch import Batch, LocatedTask, Task, run_batch
+from services.compute.tasks.batch import LocatedTask, Task, TaskBatch, run_batch
 from services.compute.tasks.jobs import computed_result
 from services.compute.workers.worker import KEPT_BYTES
 from services.domain.process_memory import keep_freed_memory
@@ -16,10 +16,10 @@ from tests.bench.runs import oversold
 from tests.bench.timing import Timing
 
 
-def task(stored: StoredCandles, strategy: Rsi, window: Window) -> Batch:
+def task(stored: StoredCandles, strategy: Rsi, window: Window) -> TaskBatch:
     """Return the task of one backtest, all metrics, in a batch of its own."""
     asked = Backtest(strategy, Interval.HOUR_1, window, Execution(), Detail.METRICS)
-    return Batch([LocatedTask(stored, Task(computed_result, asked))])
+    return TaskBatch([LocatedTask(stored, Task(computed_result, asked))])
 
 
 @contextmanager

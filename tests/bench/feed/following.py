@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import grpc
 
-from services.feed.client import MOST_REQUESTS, Client
+from services.feed.client import MOST_REQUESTS, ExchangeClient
 from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
 from services.feed.exchanges.all_exchanges import EXCHANGES
-from services.feed.exchanges.exchange import Market
+from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.feed_round import Round
 from services.feed.fetch import OVERLAP_S
 from services.feed.follow import Follower
@@ -52,7 +52,7 @@ async def followed(channel: grpc.aio.Channel, url: str) -> Followed:
 
 async def _round(channel: grpc.aio.Channel, url: str, clock: SystemClock) -> tuple[float, Round]:
     """Return the seconds and the outcome of the first round of a new follower."""
-    async with Client(EXCHANGES["binance"], clock, url) as client:
+    async with ExchangeClient(EXCHANGES["binance"], clock, url) as client:
         store = DataClient(channel, "data", "binance", "USDT", follower_name())
         async with aclosing(Follower(client, "USDT", store, clock).rounds()) as rounds:
             begin_s = time.monotonic()
@@ -63,9 +63,9 @@ async def _round(channel: grpc.aio.Channel, url: str, clock: SystemClock) -> tup
 async def _floor(url: str) -> float:
     """Return the seconds of the requests alone: the list of pairs, and 48 hours of each."""
     turns = asyncio.Semaphore(MOST_REQUESTS)
-    async with Client(EXCHANGES["binance"], SystemClock(), url) as client:
+    async with ExchangeClient(EXCHANGES["binance"], SystemClock(), url) as client:
 
-        async def ask(market: Market, end_s: int) -> None:
+        async def ask(market: ExchangeMarket, end_s: int) -> None:
             async with turns:
                 await client.candles(market, end_s - OVERLAP_S, end_s)
 

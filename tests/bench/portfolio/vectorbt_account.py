@@ -2,7 +2,7 @@
 
 It has no places and no ranks: there are positions as long as the cash lasts, in order of the columns, and no
 purchase that is below a hundredth of its size. It would sell before it buys by itself, but then it sorts
-purchases by values that only rounding makes different: so it is told which columns sell.
+purchases by values that only rounding makes different: so the benchmark passes it the columns that sell.
 """
 
 from importlib.metadata import version

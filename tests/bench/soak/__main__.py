@@ -39,7 +39,10 @@ _HUNDRED, _IMPORTS, _FAULT_EVERY = 100, 5, 3
 
 
 async def soak(runs: int, console: Console) -> bool:
-    """Run so many times, in hundreds; return whether nothing was wrong and nothing has grown."""
+    """Run so many times, in hundreds; return whether nothing was wrong and nothing has grown.
+
+    Returns False where it is interrupted.
+    """
     os.environ["BACKCAST_RUNS_KEPT_S"] = str(_RUNS_KEPT_S)
     with Interrupts(), tempfile.TemporaryDirectory(prefix="backcast-soak-") as folder:
         columns = Path(folder).resolve() / "columns"
@@ -47,7 +50,12 @@ async def soak(runs: int, console: Console) -> bool:
             LocalStack(StackSettings(Path(folder), 0, 0, 0, database_url=None, redis_url=None)) as stack,
             open_channel(stack.gateway_address) as channel,
         ):
-            counts, outcomes = await _run(stack, columns, channel, runs, console)
+            return _report(*await _run(stack, columns, channel, runs, console), console)
+    return False
+
+
+def _report(counts: list[Holdings], outcomes: Counter[str], console: Console) -> bool:
+    """Print what was counted; return whether nothing was wrong and nothing has grown."""
     console.print(holdings_table(counts))
     growth, wrong = growth_lines(counts), outcomes["wrong results"]
     lines = [f"{outcome}: {count:,}" for outcome, count in sorted(outcomes.items())]

@@ -91,7 +91,7 @@ def test_every_difference_is_named(change, what):
     assert difference.whole != difference.shorter
 
 
-def test_the_earliest_difference_is_told():
+def test_the_earliest_difference_is_reported():
     strategy = MaCross(2, 5)
     shorter = result(strategy, START_S + 300 * 3600)
     trade = shorter.trades[5]

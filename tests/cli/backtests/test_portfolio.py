@@ -147,7 +147,7 @@ async def test_the_command_shows_the_account_and_every_crypto(cli: Cli, imported
     assert "2 cryptos in " in out
 
 
-async def test_an_entry_that_is_never_true_is_told(cli: Cli, imported: list[str]) -> None:
+async def test_an_entry_that_is_never_true_is_reported(cli: Cli, imported: list[str]) -> None:
     rules = "rules --entry 'close > 1e9'"
     symbols = ("--symbols", ",".join(imported))
     portfolio = await cli("portfolio", rules, *symbols)

@@ -47,7 +47,7 @@ def test_the_page_has_commands() -> None:
 async def test_a_command_of_the_page_works(cli: Cli, sample: str, command: str) -> None:
     _, *arguments = shlex.split(command)
     # Of the default window, they have the last hundred days only.
-    arguments += ["--start", "2024-01-31"] if "--split" in arguments else []
+    arguments += ["--start", "2024-01-31"] if {"--split", "--folds"} & {*arguments} else []
     finished = await cli(*arguments, "--symbols", sample)
     assert (finished.status, finished.err) == (0, "")
     shown = "the best accounts" if arguments[0] == "sweep-portfolio" else "contribution"

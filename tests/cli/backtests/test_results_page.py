@@ -1,4 +1,4 @@
-"""The commands on docs/results.md, as they stand there, for two cryptos."""
+"""The commands on docs/results.md, as they stand there, for five cryptos."""
 
 import re
 import shlex
@@ -17,7 +17,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "results.md").read_text(encoding="u
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines() if line
 ]
-SYMBOLS = ["PAGEAUSDT", "PAGEBUSDT"]
+SYMBOLS = [f"PAGE{letter}USDT" for letter in "ABCDE"]
 START_S = 1_735_689_600  # 2025-01-01T00:00:00Z
 
 

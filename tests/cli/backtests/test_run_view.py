@@ -15,7 +15,7 @@ from backcast.backtest.v1.strategy_pb2 import Rsi, Strategy
 from backcast.gateway.v1 import backtest_service_pb2 as pb
 from services.cli.commands.verify import show_verification
 from services.cli.views.console import CountColumn
-from services.cli.views.run import RunView
+from services.cli.views.run import RunScreen
 from services.domain.counted import counted
 
 
@@ -30,7 +30,7 @@ def text_of(console: Console) -> str:
 
 def test_failures_of_one_reason_are_one_line() -> None:
     out = console()
-    with RunView(out) as view:
+    with RunScreen(out) as view:
         for number in range(1200):
             failure = {"symbol": f"C{number:04}", "status": {"message": "there are no candles"}}
             view.show(ParseDict({"failure": failure}, pb.RunBacktestsResponse()))

@@ -30,7 +30,7 @@ async def test_a_cancelled_run_says_what_was_done(cli: Cli, imported: list[str])
     assert finished.out == "over had already completed: there is nothing to cancel\n"
 
 
-async def test_the_cache_does_as_it_is_told(cli: Cli, imported: list[str]) -> None:
+async def test_the_cache_obeys_its_mode(cli: Cli, imported: list[str]) -> None:
     asked = ("run", "rsi", *LIMITED, "--param", "period=23", "--format", "jsonl", "--cache")
     first = await cli(*asked, "only")
     assert first.status == 1

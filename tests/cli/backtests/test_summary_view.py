@@ -12,7 +12,7 @@ from backcast_engine.errors import InvalidInput
 from services.cli.views.failure_lines import left_out_line
 from services.cli.views.metric_cells import metric_names
 from services.cli.views.result_tables import ranked
-from services.cli.views.run import RunView
+from services.cli.views.run import RunScreen
 from tests.requests import with_spec
 
 BREAK = {"beforeTime": "2022-05-13T01:00:00Z", "afterTime": "2022-05-31T06:00:00Z", "close": 0.1, "open": 9.0}
@@ -73,7 +73,7 @@ def shown(
     events += [{"result": one} for one in results]
     progress = {"completed": len(results), "total": len(results)}
     summary = {**SUMMARY, "progress": progress, "cryptosWithoutTrades": idle}
-    with RunView(console, **options) as view:
+    with RunScreen(console, **options) as view:
         for event in [*events, {"summary": summary}]:
             view.show(ParseDict(event, pb.RunBacktestsResponse()))
     assert isinstance(console.file, io.StringIO)
@@ -99,11 +99,11 @@ def test_the_summary_comes_first_and_the_rows_after_it() -> None:
         assert lines.index(line) < places[2]
 
 
-def test_a_run_without_any_trade_is_told() -> None:
-    told = "no crypto traded: the entry was never true, or could never be filled"
-    assert told in shown(*RESULTS, idle=3)
-    assert told not in shown(*RESULTS, idle=2)
-    assert told in shown(LUNA, idle=1)
+def test_the_summary_says_that_no_crypto_traded() -> None:
+    note = "no crypto traded: the entry was never true, or could never be filled"
+    assert note in shown(*RESULTS, idle=3)
+    assert note not in shown(*RESULTS, idle=2)
+    assert note in shown(LUNA, idle=1)
 
 
 def test_one_crypto_has_no_spread() -> None:
@@ -191,7 +191,7 @@ def test_what_is_left_out_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(("later", "some"), [(1, "1 crypto has"), (12, "12 cryptos have")])
-def test_candles_after_a_default_window_are_told(later: int, some: str) -> None:
+def test_candles_after_a_default_window_are_reported(later: int, some: str) -> None:
     line = f"{some} candles after the window's end: --end or --symbols chooses another"
     assert line in shown(*RESULTS, later=later)
     assert "after the window" not in "\n".join(shown(*RESULTS))

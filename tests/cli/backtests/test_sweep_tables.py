@@ -7,7 +7,7 @@ from backcast.backtest.v1.result_pb2 import Metrics
 from backcast.backtest.v1.sweep_pb2 import Window
 from backcast.gateway.v1 import sweep_pb2
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsRequest
-from services.cli.views.fitted_table import Column, fitted_table
+from services.cli.views.fitted_table import TableColumn, fitted_table
 from services.cli.views.sweep_tables import SweepTables
 from services.cli.views.sweep_values import Dimension, dimensions_of
 from tests.cli.printing import printed
@@ -85,9 +85,9 @@ def test_the_drawdown_of_the_test_goes_first() -> None:
 
 def test_headings_are_cut_where_columns_must_stay() -> None:
     columns = [
-        Column("crypto", ["SYN001USDT"], left=True),
-        Column("a_long_parameter", ["12345"]),
-        Column("another_parameter", ["67890"]),
+        TableColumn("crypto", ["SYN001USDT"], left=True),
+        TableColumn("a_long_parameter", ["12345"]),
+        TableColumn("another_parameter", ["67890"]),
     ]
     for width in (28, 34, 40):
         headings, _, row = printed(fitted_table(width, columns), width)

@@ -11,7 +11,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.gateway.v1 import sweep_pb2
 from services.cli.views.best_rows import BestRows
 from services.cli.views.failure_lines import failure_lines
-from services.cli.views.sweep import SweepView
+from services.cli.views.sweep import SweepScreen
 from services.cli.views.sweep_request import started_words
 from services.cli.views.sweep_words import (
     overfitting_words,
@@ -78,7 +78,7 @@ def shown(
     )
     started = {"request": asked, "combinationCount": 6, "trialCount": 24, "backtestCount": 24}
     best = [{"symbol": "A", "valueIndexes": [0]}]
-    with SweepView(console) as view:
+    with SweepScreen(console) as view:
         for event in ({"started": started}, {"best": {"trials": best}}):
             view.show(ParseDict(event, pb.SweepBacktestsResponse()))
         view.show(pb.SweepBacktestsResponse(rows=sweep_pb2.SweepRows(rows=ROWS)))
@@ -116,7 +116,7 @@ def test_rows_without_a_rank_are_explained() -> None:
     assert "without a rank" not in shown(minTrades=5)
 
 
-def test_what_the_folds_choices_brought_is_told() -> None:
+def test_the_results_of_the_folds_choices_are_printed() -> None:
     console = Console(file=io.StringIO(), width=80, color_system=None)
     request = with_spec(
         **{"strategy": {"rsi": {}}, "ranges": [{"name": "period", "values": [3]}], "symbols": ["A"]},
@@ -128,7 +128,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
         "walkForward": {"folds": [{}, {}], "outOfSample": curve, "deflatedSharpeRatio": 0.75},
         "overfitting": {"probability": 0.125, "combinationCount": 12, "blockCount": 16, "splitCount": 12_870},
     }
-    with SweepView(console) as view:
+    with SweepScreen(console) as view:
         for event in (
             {"started": {"request": request, "combinationCount": 1}},
             *({"outOfSample": {**curve, "symbol": symbol}} for symbol in ("AUSDT", "BUSDT")),
@@ -155,7 +155,7 @@ def test_what_the_folds_choices_brought_is_told() -> None:
         assert part in text
     # The second line has what was asked for.
     assert max(len(line) for line in text.splitlines()[2:]) <= 80
-    # What it is worth is told before the tables.
+    # The value of the choice is printed before the tables.
     assert text.index("probability of overfitting") < text.index("combinations, medians over the cryptos")
 
 
@@ -228,7 +228,7 @@ def test_overfitting_has_a_verdict(probability: float, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(("split", "words"), [(0.7, "70%"), (0.0042, "0.42%"), (0.9988, "99.88%")])
-def test_a_split_is_told_as_it_is(split: float, words: str) -> None:
+def test_a_split_is_printed_exactly(split: float, words: str) -> None:
     assert f", the first {words} to rank by" in started_words(sweep_started(planned(split=split), "one"))
 
 

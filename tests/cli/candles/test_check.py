@@ -41,7 +41,7 @@ async def test_all_cryptos_as_json(cli: Cli, tmp_path: Path) -> None:
     assert checks["CHECKUSDT"]["breaks"][0]["open"] == 90
 
 
-async def test_what_the_exchange_does_not_have_is_told_from_what_it_was_never_asked(
+async def test_hours_that_the_exchange_lacks_are_distinguished_from_hours_never_asked(
     cli: Cli, data_service: "MarketDataServiceAsyncStub"
 ) -> None:
     candles = random_candles(5, 100)

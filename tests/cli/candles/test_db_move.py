@@ -154,7 +154,7 @@ async def test_a_crypto_that_cannot_be_restored_ends_with_status_1(source, url, 
     ]
 
 
-async def test_a_dump_that_is_broken_off_is_told_and_cannot_be_restored(source, url, tmp_path):
+async def test_an_incomplete_dump_is_reported_and_cannot_be_restored(source, url, tmp_path):
     await backcast_db("migrate-from", source, BACKCAST_DATABASE_URL=url)
     folder = tmp_path / "dump"
     async with (

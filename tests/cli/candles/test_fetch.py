@@ -199,7 +199,7 @@ async def on_a_terminal(cli: Cli, *arguments: str) -> str:
     return shown
 
 
-async def test_what_is_tried_again_is_told_once(cli: Cli) -> None:
+async def test_a_repeated_request_is_reported_once(cli: Cli) -> None:
     served = {"CLFRUSDT": Served("", made_records(50))}
     with serving(stand_in_of(served, 60, faults=deque(["", "503", "503"]))) as stand_in:
         finished = await cli("fetch", "binance", "--symbols", "CLFRUSDT", *SINCE, "--url", stand_in.base_url)
@@ -210,7 +210,7 @@ async def test_what_is_tried_again_is_told_once(cli: Cli) -> None:
     ]
 
 
-async def test_hours_that_were_all_asked_for_are_told(cli: Cli) -> None:
+async def test_a_fetch_of_hours_that_were_all_asked_for_says_so(cli: Cli) -> None:
     served = {"CLFNUSDT": Served("", made_records(90))}
     with serving(stand_in_of(served, 90)) as stand_in:
         arguments = ("fetch", "binance", "--symbols", "CLFNUSDT", *SINCE, "--url", stand_in.base_url)
@@ -265,14 +265,14 @@ async def test_hours_that_kraken_does_not_keep_are_named(cli: Cli) -> None:
     )
 
 
-async def test_no_network_is_told(cli: Cli) -> None:
+async def test_a_missing_network_is_reported(cli: Cli) -> None:
     """The exchange itself, through a proxy that is not there: see `cli`."""
     finished = await cli("fetch", "okx", "--quote", "USDT", *SINCE)
     assert (finished.status, finished.out) == (1, "")
     assert finished.err == "backcast: the proxy does not let through to OKX\n"
 
 
-async def test_a_ban_ends_the_fetch_and_is_told(cli: Cli) -> None:
+async def test_a_ban_ends_the_fetch_and_is_named_in_the_error(cli: Cli) -> None:
     served = {"CLFUUSDT": Served("", made_records(50))}
     with serving(stand_in_of(served, 60, faults=deque(["", "418"]))) as stand_in:
         finished = await cli(

@@ -40,7 +40,7 @@ def test_each_file_is_named_with_its_first_other_value(files: list[dict[int, flo
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "expected"),
     [
         ((5, 6, 4, 5, 2), ("volume", 1, 2)),
         ((5, 9, 4, 5, 2), ("high", 6, 9)),
@@ -49,12 +49,12 @@ def test_each_file_is_named_with_its_first_other_value(files: list[dict[int, flo
         ((5, 6, 4, 4.5, 1), ("close", 5, 4.5)),
     ],
 )
-def test_the_value_that_differs_most_is_told(
-    values: tuple[float, ...], told: tuple[str, float, float]
+def test_the_value_that_differs_most_is_reported(
+    values: tuple[float, ...], expected: tuple[str, float, float]
 ) -> None:
     here, there = (
         Candles(np.array([3600]), *(np.array([value], np.float64) for value in each))
         for each in ((5, 6, 4, 5, 1), values)
     )
     conflict = file_conflicts([here, there])[0]
-    assert (conflict.field, conflict.value, conflict.other_value) == told
+    assert (conflict.field, conflict.value, conflict.other_value) == expected

@@ -98,7 +98,7 @@ async def test_what_cannot_be_followed_is_refused(cli: Cli) -> None:
         assert (refused.status, refused.err) == (1, f"backcast: {error}\n")
 
 
-async def test_an_exchange_that_is_away_is_told_and_ends_nothing(cli: Cli) -> None:
+async def test_an_unreachable_exchange_is_reported_and_ends_nothing(cli: Cli) -> None:
     stand_in = stand_in_of("QCLC", "CLWA")
     stand_in.faults.extend(["451"])
     with serving(stand_in):
@@ -125,9 +125,9 @@ async def test_the_process_follows_and_answers_probes_and_prometheus(
             **{"exchange": "binance", "quote": "qcld", "url": stand_in.base_url, "metrics_port": 0},
         )
         try:
-            outcome = await feed.record(event="round")
+            outcome = await feed.record(event="round ended")
             assert await is_serving(feed.health_address)
-            port = (await feed.record(event="serving metrics"))["port"]
+            port = (await feed.record(event="metrics endpoint started"))["port"]
             url = f"http://{HOST}:{port}/metrics"
             with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
                 metrics = answer.read().decode()
@@ -149,11 +149,11 @@ async def test_the_process_follows_and_answers_probes_and_prometheus(
         float(line.split()[-1]) for line in metrics.splitlines() if line.startswith("backcast_feed_lag")
     )
     assert lag_s > 365 * 86_400
-    # What is tried again with success is not told: the record would have all candles.
+    # A request that succeeds when repeated is not logged: the record would have all candles.
     assert not {each["event"] for each in feed.records()} - {
-        *("serving metrics", "serving health checks", "following", "clocks differ", "round", "stopping")
+        *("metrics endpoint started", "feed started", "clock skew detected", "round ended", "feed stopping")
     }
-    assert feed.records()[-1]["event"] == "stopping"
+    assert feed.records()[-1]["event"] == "feed stopping"
     assert "Traceback" not in feed.log.read_text()
     (crypto,) = (await data_service.ListCryptos(pb.ListCryptosRequest(symbols=["CLWAQCLD"]))).cryptos
     assert crypto.candle_count == 90

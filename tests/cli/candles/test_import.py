@@ -32,7 +32,7 @@ async def test_importing_again_changes_nothing(cli: Cli, tmp_path: Path) -> None
     assert finished.status == 0
 
 
-async def test_bad_rows_are_told_and_the_good_ones_written(
+async def test_bad_rows_are_reported_and_the_good_ones_written(
     cli: Cli, stack: LocalStack, tmp_path: Path
 ) -> None:
     lines = write_csv(tmp_path / "whole.csv", 3, hours=20).read_text().splitlines()
@@ -61,7 +61,7 @@ async def test_bad_rows_are_told_and_the_good_ones_written(
     ],
     ids=["empty", "wrong column", "no candles"],
 )
-async def test_a_file_that_cannot_be_read_is_told_and_the_others_imported(
+async def test_an_unreadable_file_is_reported_and_the_others_are_imported(
     cli: Cli, stack: LocalStack, tmp_path: Path, content: str, reason: str
 ) -> None:
     (tmp_path / "AAAUSDT.csv").write_text(content)
@@ -137,7 +137,7 @@ async def test_real_files_of_three_formats(cli: Cli, stack: LocalStack, market_d
     assert totals == "5 files: 5 with nothing to write"
 
 
-async def test_what_is_odd_but_true_is_told(cli: Cli, tmp_path: Path) -> None:
+async def test_odd_but_valid_values_are_reported(cli: Cli, tmp_path: Path) -> None:
     later_s = START_S + 30 * 86_400
     file = write_rows(
         tmp_path / "CLIODDUSDT.csv",
@@ -145,35 +145,35 @@ async def test_what_is_odd_but_true_is_told(cli: Cli, tmp_path: Path) -> None:
         f"{START_S + 3600},2,2.5,2,2.5,1",
         f"{later_s},200000,200000,200000,200000,1",
     )
-    line, told = (await cli("import", file)).out.splitlines()
+    line, notes = (await cli("import", file)).out.splitlines()
     assert line.startswith("CLIODDUSDT: 3 written, 1 without volume, 1 break (")
-    assert told == "  break: 2.5 until 2024-01-01 01:00 UTC, 200,000 from 2024-01-31 00:00 UTC"
+    assert notes == "  break: 2.5 until 2024-01-01 01:00 UTC, 200,000 from 2024-01-31 00:00 UTC"
 
 
-async def test_values_of_rejected_rows_and_accepted_times_are_told(cli: Cli, tmp_path: Path) -> None:
+async def test_values_of_rejected_rows_and_accepted_times_are_printed(cli: Cli, tmp_path: Path) -> None:
     good = [f"{START_S + 3600 * hour},1,1,1,1,1" for hour in range(12)]
     bad = [f"{START_S - 3600},1.5,1,2,0.1,7", "31/31/2024,1,1,1,1,1"]
-    line, *told = (
+    line, *notes = (
         await cli("import", write_rows(tmp_path / "CLIVALUESUSDT.csv", *good, *bad))
     ).out.splitlines()
     assert line.startswith("CLIVALUESUSDT: 12 written, 2 rejected (")
-    assert told[0] == (
+    assert notes[0] == (
         "  line 14: high is below low "
         "(2023-12-31 23:00 UTC, open 1.5, high 1.0, low 2.0, close 0.1, volume 7.0)"
     )
-    assert told[1] == "  line 15: the time is '31/31/2024', not a time"
-    assert told[2].startswith("  times are read like 2024-01-31 13:00 (also with / or . between")
+    assert notes[1] == "  line 15: the time is '31/31/2024', not a time"
+    assert notes[2].startswith("  times are read like 2024-01-31 13:00 (also with / or . between")
 
 
-async def test_candles_that_became_hours_are_told(cli: Cli, tmp_path: Path) -> None:
+async def test_candles_that_became_hours_are_reported(cli: Cli, tmp_path: Path) -> None:
     minutes = [f"{START_S + 60 * minute},1,1,1,1,1" for minute in range(170)]
     quarters = [f"{START_S + 900 * quarter},1,1,1,1,1" for quarter in range(4)]
-    for name, rows, told in (
+    for name, rows, notes in (
         ("CLIMINUTESUSDT", minutes, "2 written, 120 one-minute candles became 2 hours, 1 hour left out as"),
         ("CLIQUARTERSUSDT", quarters, "1 written, 4 fifteen-minute candles became 1 hour ("),
     ):
         assert (await cli("import", write_rows(tmp_path / f"{name}.csv", *rows))).out.startswith(
-            f"{name}: {told}"
+            f"{name}: {notes}"
         )
 
 
@@ -230,7 +230,7 @@ async def test_an_unreachable_service_ends_it_in_one_line(cli: Cli, tmp_path: Pa
     ]
 
 
-async def test_a_name_that_is_no_text_is_told(cli: Cli, tmp_path: Path) -> None:
+async def test_a_name_that_is_no_text_is_reported(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.csv")).write_text("hello")
     finished = await cli("import", tmp_path)
     assert finished.status == 1

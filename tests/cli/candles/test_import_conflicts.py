@@ -10,7 +10,7 @@ from tests.cli.conftest import Cli
 
 
 @pytest.mark.parametrize(
-    ("rule", "told", "status"),
+    ("rule", "expected", "status"),
     [
         ("replace", "1 corrected, 1 unchanged", 0),
         ("keep", "nothing written, 1 unchanged, 1 differ: the stored ones were kept", 0),
@@ -18,14 +18,14 @@ from tests.cli.conftest import Cli
     ],
 )
 async def test_a_rule_decides_about_what_is_stored(
-    cli: Cli, tmp_path: Path, rule: str, told: str, status: int
+    cli: Cli, tmp_path: Path, rule: str, expected: str, status: int
 ) -> None:
     file = tmp_path / f"CLI{rule.upper()}USDT.csv"
     first = f"{START_S},100,110,90,100,1"
     await cli("import", write_rows(file, first, f"{START_S + 3600},100,110,90,100,1"))
     write_rows(file, first, f"{START_S + 3600},100,110,90,101,1")
     finished = await cli("import", file, "--on-conflict", rule)
-    assert told in finished.out
+    assert expected in finished.out
     assert (finished.status, len(finished.out.splitlines())) == (status, 1)
     assert ("nothing written" in (await cli("import", file)).out) == (rule == "replace")
 
@@ -108,7 +108,7 @@ async def test_symbols_in_files_without_a_name_are_compared(cli: Cli, tmp_path: 
     assert "second.csv has other values for 1 hour of CLIINSIDEUSDT" in refused.out
 
 
-async def test_a_split_within_an_hour_is_told_and_found(cli: Cli, tmp_path: Path) -> None:
+async def test_a_split_within_an_hour_is_reported_and_stored_as_a_break(cli: Cli, tmp_path: Path) -> None:
     prices = [2 if minute < 630 else 2000 for minute in range(1440)]
     rows = (
         f"{START_S + 60 * minute},{price},{price},{price},{price},1" for minute, price in enumerate(prices)

@@ -141,7 +141,7 @@ def test_an_option_of_the_api_is_refused_with_the_name_that_it_has_here() -> Non
         backtest(columns(), RSI, fee_rate=0.001)  # type: ignore[call-arg]
 
 
-def test_too_few_candles_and_an_empty_window_are_told() -> None:
+def test_too_few_candles_and_an_empty_window_are_reported() -> None:
     with pytest.raises(RefusedError, match="its indicators need 1001 candles, and there are 500") as refused:
         backtest(columns(), backcast.rules("close > sma(1001)"))
     assert refused.value.reason == "TOO_FEW_CANDLES"

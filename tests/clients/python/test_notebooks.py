@@ -12,7 +12,7 @@ from backcast.gateway.v1 import backtest_service_pb2 as pb
 from backcast.html import run_html
 from backcast.result import Result
 from backcast.run_log import RunLog
-from tests.clients.python.test_run_log import failure, result, started, told
+from tests.clients.python.test_run_log import failure, received, result, started
 
 
 def result_of(message: BacktestResult, detail: int = DETAIL_EQUITY) -> Result:
@@ -31,7 +31,7 @@ def falling() -> Result:
 
 def test_a_run_shows_its_progress_its_results_and_what_failed() -> None:
     log = RunLog(pb.RunBacktestsRequest(), "numpy")
-    told(log, started(3), result("AUSDT", 2, -0.25), result("BUSDT", 3, 0.5), failure("CUSDT", 4))
+    received(log, started(3), result("AUSDT", 2, -0.25), result("BUSDT", 3, 0.5), failure("CUSDT", 4))
     html = run_html(log)
     assert "3 of 3 cryptos, 1 failed" in html
     assert html.index("BUSDT") < html.index("AUSDT")
@@ -41,12 +41,12 @@ def test_a_run_shows_its_progress_its_results_and_what_failed() -> None:
     assert "median" not in html
     summary = pb.RunBacktestsResponse(sequence=5)
     summary.summary.median.total_return = 0.125
-    assert "+12.5%" in run_html(told(log, summary))
+    assert "+12.5%" in run_html(received(log, summary))
 
 
 def test_names_of_cryptos_are_escaped_in_html() -> None:
     log = RunLog(pb.RunBacktestsRequest(), "numpy")
-    told(log, started(), result("<b>A</b>", 2))
+    received(log, started(), result("<b>A</b>", 2))
     assert "<b>" not in run_html(log)
 
 

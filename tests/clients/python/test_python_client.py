@@ -261,27 +261,27 @@ def test_a_server_that_is_no_gateway_is_named(stack: LocalStack) -> None:
         client.run(RSI)
 
 
-async def test_every_call_of_a_run_tells_the_version_of_the_server(
+async def test_every_call_of_a_run_returns_the_version_of_the_server(
     gateway: "BacktestServiceAsyncStub",
     runs: "RunServiceAsyncStub",
     stack: LocalStack,
     cryptos: dict[str, Candles],
 ) -> None:
-    async def told(call: Any) -> str | None:
+    async def sent_version(call: Any) -> str | None:
         await call.read()
-        told = version_in(await call.initial_metadata())
+        version = version_in(await call.initial_metadata())
         call.cancel()
-        return told
+        return version
 
     run = run_request(RSI, {"symbols": [*cryptos], "run_id": "versioned"})
     sweep = sweep_request(RSI, {"symbols": [*cryptos], "period": [5, 6]})
     ours = version("backcast")
-    assert await told(gateway.RunBacktests(run)) == ours
-    assert await told(runs.WatchRun(WatchRunRequest(run_id="versioned"))) == ours
-    assert await told(gateway.SweepBacktests(sweep)) == ours
+    assert await sent_version(gateway.RunBacktests(run)) == ours
+    assert await sent_version(runs.WatchRun(WatchRunRequest(run_id="versioned"))) == ours
+    assert await sent_version(gateway.SweepBacktests(sweep)) == ours
 
 
-async def test_a_call_that_the_server_lacks_tells_its_version_too(stack: LocalStack) -> None:
+async def test_a_call_that_the_server_lacks_returns_its_version_too(stack: LocalStack) -> None:
     async with open_channel(stack.gateway_address) as channel:
         for kind in (channel.unary_unary, channel.unary_stream):
             call: Any = kind("/backcast.gateway.v2.BacktestService/RunBacktests")(b"")

@@ -16,7 +16,7 @@ from services.wire.result_parts import result_parts
 EVENT = wire.message_class("backcast.gateway.v1.RunBacktestsResponse")
 
 
-def told(log: RunLog, *events: pb.RunBacktestsResponse) -> RunLog:
+def received(log: RunLog, *events: pb.RunBacktestsResponse) -> RunLog:
     for event in events:
         log.add(EVENT.FromString(event.SerializeToString()))
     return log
@@ -49,28 +49,28 @@ def log() -> RunLog:
 
 
 def test_a_run_is_resumed_after_the_last_event(log: RunLog) -> None:
-    told(log, started(), result("AUSDT", 2))
+    received(log, started(), result("AUSDT", 2))
     asked = log.next_request()
     assert isinstance(asked, WatchRunRequest)
     assert (asked.run_id, asked.after_sequence) == ("nightly", 2)
 
 
-def test_a_run_that_begins_anew_tells_nothing_again(log: RunLog) -> None:
-    told(log, started(), result("AUSDT", 2))
+def test_a_run_that_begins_anew_repeats_no_event(log: RunLog) -> None:
+    received(log, started(), result("AUSDT", 2))
     log.begin_anew(keep_name=True)
     asked = log.next_request()
     assert isinstance(asked, pb.RunBacktestsRequest)
     assert asked.symbols == ["AUSDT", "BUSDT"]
-    told(log, started(), result("BUSDT", 2), result("AUSDT", 3, total_return=0.5))
+    received(log, started(), result("BUSDT", 2), result("AUSDT", 3, total_return=0.5))
     assert [one.symbol for one in log.results] == ["AUSDT", "BUSDT"]
     # The summary that follows is of the new result.
     assert log.results[0].metrics.total_return == 0.5
 
 
 def test_progress_does_not_go_back_when_a_run_begins_anew(log: RunLog) -> None:
-    told(log, started(), result("AUSDT", 2))
+    received(log, started(), result("AUSDT", 2))
     log.begin_anew(keep_name=True)
-    told(log, started())
+    received(log, started())
     assert (log.progress.done, log.progress.total) == (1, 2)
 
 
@@ -79,12 +79,12 @@ def test_a_result_in_parts_is_joined_across_streams(log: RunLog) -> None:
     parts = [*result_parts(BacktestResult(symbol="AUSDT", equity_curve=curve))]
     assert len(parts) > 2
     log.request.detail = DETAIL_EQUITY
-    told(log, started())
+    received(log, started())
     log.request.detail = DETAIL_EQUITY
     for number, part in enumerate(parts):
         event = pb.RunBacktestsResponse(sequence=number + 2, result_continues=number + 1 < len(parts))
         (event.result if number == 0 else event.result_continuation).CopyFrom(part)
-        told(log, event)
+        received(log, event)
         assert len(log.results) == (number + 1 == len(parts))
         asked = log.next_request()
         assert isinstance(asked, WatchRunRequest)
@@ -97,21 +97,21 @@ def test_a_result_in_parts_is_joined_across_streams(log: RunLog) -> None:
 def test_parts_of_a_stream_before_are_forgotten_when_a_run_begins_anew(log: RunLog) -> None:
     begun = result("AUSDT", 2)
     begun.result_continues = True
-    told(log, started(), begun)
+    received(log, started(), begun)
     log.begin_anew(keep_name=True)
-    told(log, started(), result("AUSDT", 2))
+    received(log, started(), result("AUSDT", 2))
     assert [one.symbol for one in log.results] == ["AUSDT"]
 
 
 def test_a_crypto_that_failed_and_has_a_result_after_all_counts_once(log: RunLog) -> None:
-    told(log, started(), failure("AUSDT", 2))
+    received(log, started(), failure("AUSDT", 2))
     log.begin_anew(keep_name=True)
-    told(log, started(), result("AUSDT", 2))
+    received(log, started(), result("AUSDT", 2))
     assert (log.progress.completed, log.progress.failed) == (1, 0)
 
 
 def test_a_crypto_that_failed_raises_its_error(log: RunLog) -> None:
-    told(log, started(), failure("AUSDT", 2))
+    received(log, started(), failure("AUSDT", 2))
     with pytest.raises(RefusedError, match="too short"):
         log.result("AUSDT")
 
@@ -122,19 +122,19 @@ def test_a_run_that_never_started_is_not_asked_for_again(log: RunLog) -> None:
 
 
 def test_a_forgotten_run_begins_anew_at_once(log: RunLog) -> None:
-    told(log, started())
+    received(log, started())
     assert Recovery(log, 30).pause_after(None, NotFoundError("gone", reason="RUN_NOT_FOUND")) == 0
     assert isinstance(log.next_request(), pb.RunBacktestsRequest)
     assert log.request.run_id == "nightly" or not log.request.run_id
 
 
 def test_a_busy_server_is_asked_again_when_it_says(log: RunLog) -> None:
-    told(log, started())
+    received(log, started())
     assert Recovery(log, 30).pause_after(None, BusyError("busy", 3.0, reason="TOO_MANY_RUNS")) == 3.0
 
 
 def test_a_run_log_stops_reconnecting_when_its_patience_ends(log: RunLog) -> None:
-    told(log, started())
+    received(log, started())
     recovery = Recovery(log, 0.0)
     with pytest.raises(ConnectionFailedError):
         recovery.pause_after(None, ConnectionFailedError("lost"))
@@ -145,13 +145,13 @@ def frame_of(log: RunLog, name: str) -> Any:
 
 
 def test_frames_of_no_results_are_empty(log: RunLog) -> None:
-    told(log, started(0), pb.RunBacktestsResponse(summary={}, sequence=2))
+    received(log, started(0), pb.RunBacktestsResponse(summary={}, sequence=2))
     for name in ("metrics", "trades", "equity", "failure_frame"):
         assert {len(column) for column in frame_of(log, name).values()} == {0}
 
 
 def test_an_undefined_metric_is_nan_and_not_zero(log: RunLog) -> None:
-    told(log, started(), result("BUSDT", 2, 0.0), result("AUSDT", 3))
+    received(log, started(), result("BUSDT", 2, 0.0), result("AUSDT", 3))
     frame = log.metrics()
     assert frame["symbol"].tolist() == ["AUSDT", "BUSDT"]
     assert frame["total_return"].tolist() == [0.1, 0.0]

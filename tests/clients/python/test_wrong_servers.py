@@ -40,7 +40,7 @@ async def serving(*handlers: Any, interceptors: Any = ()) -> AsyncIterator[str]:
 
 
 def gateway_of(version: str | None) -> Any:
-    """A gateway that starts every run, and tells this version."""
+    """A gateway that starts every run, and sends this version."""
 
     async def run(request: pb.RunBacktestsRequest, context: Any) -> AsyncIterator[pb.RunBacktestsResponse]:
         if version:
@@ -107,12 +107,16 @@ async def test_without_a_server_every_call_says_so(call: str) -> None:
 
 
 @pytest.mark.parametrize("call", ["run", "sweep"])
-@pytest.mark.parametrize(("version", "told"), [(None, "older than 0.2"), ("0.1.9", "of version 0.1.9")])
-async def test_a_server_that_is_too_old_is_to_be_updated(call: str, version: str | None, told: str) -> None:
+@pytest.mark.parametrize(("version", "wording"), [(None, "older than 0.2"), ("0.1.9", "of version 0.1.9")])
+async def test_a_server_that_is_too_old_is_to_be_updated(
+    call: str, version: str | None, wording: str
+) -> None:
     async with serving(gateway_of(version)) as address:
         error = await error_of(address, call)
     assert isinstance(error, VersionError)
-    assert f"{told}, and this client ({client_version()}) needs 0.2 or newer: update the server" in str(error)
+    assert f"{wording}, and this client ({client_version()}) needs 0.2 or newer: update the server" in str(
+        error
+    )
 
 
 @pytest.mark.parametrize("version", ["0.2.0.dev0", "0.2.7", "0.10.0", "1.0.0"])

@@ -32,7 +32,7 @@ async def _unavailable(url: str) -> str:
     return str(caught.value)
 
 
-async def test_a_port_where_nobody_listens_is_told():
+async def test_the_error_says_that_nothing_listens_on_the_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -40,28 +40,28 @@ async def test_a_port_where_nobody_listens_is_told():
         assert await _unavailable(url) == "the database does not answer"
 
 
-async def test_a_socket_that_is_not_there_is_told(short_folder):
+async def test_the_error_says_that_the_socket_is_absent(short_folder):
     url = f"postgresql://someone@/backcast?host={quote(str(short_folder / 'nowhere'))}"
     assert await _unavailable(url) == "the database does not answer"
 
 
-async def test_an_unknown_database_is_told(server):
-    told = await _unavailable(url_of(server, "nowhere"))
-    assert told == 'the database refuses the connection: database "nowhere" does not exist'
+async def test_the_error_names_an_unknown_database(server):
+    message = await _unavailable(url_of(server, "nowhere"))
+    assert message == 'the database refuses the connection: database "nowhere" does not exist'
 
 
-async def test_an_unknown_account_is_told(server):
-    told = await _unavailable(url_of(server, "postgres", "nobody"))
-    assert told == 'the database refuses the connection: role "nobody" does not exist'
+async def test_the_error_names_an_unknown_account(server):
+    message = await _unavailable(url_of(server, "postgres", "nobody"))
+    assert message == 'the database refuses the connection: role "nobody" does not exist'
 
 
-async def test_a_database_without_a_free_connection_is_told(server):
+async def test_the_error_says_that_the_database_has_no_free_connection(server):
     await execute(server.url, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
     try:
-        told = await _unavailable(url_of(server, "postgres", "crowd"))
+        message = await _unavailable(url_of(server, "postgres", "crowd"))
     finally:
         await execute(server.url, "DROP ROLE crowd")
-    assert told == "the database has no connection left"
+    assert message == "the database has no connection left"
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,18 @@ async def test_a_database_without_a_free_connection_is_told(server):
         "postgresql://someone:secret@,127.0.0.1/backcast",
     ],
 )
-async def test_a_wrong_url_is_named_but_not_told(url):
+async def test_the_error_names_the_variable_of_a_wrong_url_but_not_the_url(url):
     with pytest.raises(InvalidInput) as caught:
         await _connect(url)
-    told = str(caught.value)
-    assert told == "BACKCAST_DATABASE_URL: is not of the form postgresql://user:password@host:port/database"
+    message = str(caught.value)
+    assert (
+        message == "BACKCAST_DATABASE_URL: is not of the form postgresql://user:password@host:port/database"
+    )
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 
 
-async def test_an_unknown_parameter_is_told(server):
+async def test_the_error_names_an_unknown_parameter(server):
     with pytest.raises(InvalidInput) as caught:
         await _connect(f"{server.url}&channel_binding=require")
     assert str(caught.value) == (
@@ -95,7 +97,7 @@ async def test_an_unknown_parameter_is_told(server):
     )
 
 
-async def test_a_statement_that_takes_too_long_is_told(database):
+async def test_the_error_says_that_a_statement_takes_too_long(database):
     with pytest.raises(Unavailable, match="the database took too long"):
         async with database.connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = '10ms'")

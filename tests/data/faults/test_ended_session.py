@@ -66,7 +66,7 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
-async def test_a_session_that_the_server_ends_is_told_and_replaced(server: Server) -> None:
+async def test_a_session_that_the_server_ends_is_reported_and_replaced(server: Server) -> None:
     front = Front(server.url)
     async with front.serving() as url, Database.connect(url, 1) as database:
         was_read = asyncio.Event()

@@ -62,7 +62,7 @@ async def test_compressed_chunks_take_late_and_corrected_candles(database, store
 
 @timescale_only
 async def test_a_whole_history_is_corrected_and_its_scale_widened(database, store):
-    """More rows than TimescaleDB unpacks in a transaction, unless it is told to."""
+    """More rows than TimescaleDB unpacks in a transaction, unless a setting allows it."""
     hours = 120_000
     candles = _market_like(random_candles(2, hours, 1_300_000_000 // 86_400 * 86_400))
     await store.write_candles("AUSDT", False, candles)

@@ -65,7 +65,7 @@ async def test_aggregates_that_are_behind_show(database, store):
     assert [each.behind for each in (await read_stats(database)).aggregates] == [2, 0, 2]
 
 
-async def test_tasks_tell_what_they_did(database, store):
+async def test_tasks_report_what_they_did(database, store):
     await store.write_candles("AUSDT", False, random_candles(1, HOURS))
     await apply_retention(database, 365, START_S + 3650 * 86_400)
     tasks = {task.task: task.outcome for task in (await read_stats(database)).tasks}

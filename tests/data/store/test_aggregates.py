@@ -122,15 +122,15 @@ async def test_days_of_a_market_are_what_the_market_says(module_database, market
         hours_of[day] = hours_of.get(day, 0) + 1
 
     stored = {row[0]: row for row in rows((await _stored(module_database, hourly))[Interval.DAY_1])}
-    told = {row[0]: row for row in rows(daily)}
-    complete = [day for day, hours in hours_of.items() if hours == 24 and day in told]
+    expected = {row[0]: row for row in rows(daily)}
+    complete = [day for day, hours in hours_of.items() if hours == 24 and day in expected]
     assert len(complete) > 1500
     end_s = int(hourly.open_time_s[-1]) + HOUR_S
     assert stored.keys() == {day for day in hours_of if day + DAY_S <= end_s}
     for day in complete:
-        assert stored[day][:5] == told[day][:5]
+        assert stored[day][:5] == expected[day][:5]
         # The market added other decimals in another order.
-        assert stored[day][5] == pytest.approx(told[day][5], rel=1e-9)
+        assert stored[day][5] == pytest.approx(expected[day][5], rel=1e-9)
 
 
 def _read(path: Path, interval: Interval) -> Candles:

@@ -8,7 +8,7 @@ import pytest
 from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from services.data.store import annotations
-from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.reader import CryptoHistory, Histories, HistoryQuery
 from tests.candle_making import START_S
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -26,7 +26,7 @@ def hours(*numbers):
     return Candles(times, *[np.full(len(numbers), 5.0)] * 5)
 
 
-async def read(histories, *symbols, query=DAY) -> list[History]:
+async def read(histories, *symbols, query=DAY) -> list[CryptoHistory]:
     async with aclosing(histories.read(list(symbols), query, [""] * len(symbols))) as found:
         return [history async for group in found for history in group]
 

@@ -165,7 +165,7 @@ async def test_what_a_person_says_is_a_change_of_the_data(store, breaks, cryptos
 
 
 @pytest.mark.parametrize(
-    ("hour", "state", "told"),
+    ("hour", "state", "reason"),
     [
         (50, REMOVED, "after_time: AUSDT has no break at 2024-01-03 02:00 UTC"),
         (50, DETECTED, "after_time: AUSDT has no break at"),
@@ -173,9 +173,9 @@ async def test_what_a_person_says_is_a_change_of_the_data(store, breaks, cryptos
         (0, CONFIRMED, "after_time: AUSDT has no candle before the one at 2024-01-01 00:00 UTC"),
     ],
 )
-async def test_a_place_that_cannot_be_one_is_named(store, breaks, hour, state, told):
+async def test_a_place_that_cannot_be_one_is_named(store, breaks, hour, state, reason):
     await store.write_candles("AUSDT", False, flat(stretch(0, 100, 5.0)))
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=reason):
         await breaks.update("AUSDT", at(hour), state)
     with pytest.raises(InvalidInput, match="symbol: there is no crypto 'BUSDT'"):
         await breaks.update("BUSDT", at(hour), state)

@@ -254,8 +254,8 @@ async def test_imports_of_different_cryptos_run_at_the_same_time(store, cryptos,
 async def test_synthetic_and_market_candles_do_not_mix(store, cryptos, database, synthetic):
     await store.write("AUSDT", synthetic, blocks_of(CANDLES[:100]))
     before = await listed(cryptos)
-    told = "has synthetic candles: market ones" if synthetic else "has market candles: synthetic ones"
-    with pytest.raises(Refused, match=f"AUSDT {told} cannot be mixed in"):
+    conflict = "has synthetic candles: market ones" if synthetic else "has market candles: synthetic ones"
+    with pytest.raises(Refused, match=f"AUSDT {conflict} cannot be mixed in"):
         await store.write("AUSDT", not synthetic, blocks_of(CANDLES))
     assert await listed(cryptos) == before
     assert before["AUSDT"].synthetic is synthetic

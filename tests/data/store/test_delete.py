@@ -14,7 +14,7 @@ from services.data.maintenance.retention import apply_retention
 from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database, has_timescale
-from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.reader import CryptoHistory, Histories, HistoryQuery
 from services.data.store.tables import CANDLE_TABLES
 from services.data.store.writer import CandleStore, ImportCounts
 from tests.candle_making import random_candles
@@ -158,7 +158,7 @@ async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, crypto
     for symbol in symbols:
         await store.write_candles(symbol, False, CANDLES)
     histories = Histories(database, cryptos)
-    read: list[History] = []
+    read: list[CryptoHistory] = []
     async with aclosing(histories.read(symbols, HistoryQuery(Interval.HOUR_1), [""] * 10)) as reading:
         async for group in reading:
             if not read:
@@ -173,7 +173,9 @@ async def test_a_reader_of_many_gets_no_candle_of_a_deleted_crypto(store, crypto
     assert gone.fingerprint not in {history.fingerprint for history in read}
 
 
-async def _read_ids(database: Database, cryptos: CryptoStore, store: CandleStore) -> AsyncIterator[History]:
+async def _read_ids(
+    database: Database, cryptos: CryptoStore, store: CandleStore
+) -> AsyncIterator[CryptoHistory]:
     """Read a crypto that is deleted between the look for its key and the reading of its candles."""
 
     class Deleting(CryptoStore):

@@ -39,23 +39,23 @@ def feeds(database: Database) -> FeedStore:
 
 
 async def take(feeds: FeedStore, follower: str, hour: int = 0):
-    return await feeds.take_turn("binance", "USDT", START_S + hour * HOUR_S, follower)
+    return await feeds.take_lease("binance", "USDT", START_S + hour * HOUR_S, follower)
 
 
 async def test_one_of_many_followers_gets_an_hour(feeds: FeedStore) -> None:
     for hour in range(3):
-        turns = await asyncio.gather(*(take(feeds, f"follower {number}", hour) for number in range(8)))
-        assert sorted(turn.is_taken for turn in turns) == [False] * 7 + [True]
-        assert all(0 < turn.wait_s <= 600 for turn in turns if not turn.is_taken)
+        leases = await asyncio.gather(*(take(feeds, f"follower {number}", hour) for number in range(8)))
+        assert sorted(lease.is_taken for lease in leases) == [False] * 7 + [True]
+        assert all(0 < lease.wait_s <= 600 for lease in leases if not lease.is_taken)
 
 
-async def test_who_has_the_turn_can_take_it_again(feeds: FeedStore) -> None:
+async def test_who_has_the_lease_can_take_it_again(feeds: FeedStore) -> None:
     assert (await take(feeds, "one")).is_taken
     assert (await take(feeds, "one")).is_taken
     assert not (await take(feeds, "other")).is_taken
 
 
-async def test_another_follower_can_take_a_turn_that_is_ten_minutes_old(
+async def test_another_follower_can_take_a_lease_that_is_ten_minutes_old(
     feeds: FeedStore, database: Database
 ) -> None:
     await take(feeds, "one")
@@ -86,17 +86,17 @@ async def test_what_is_done_stays_done_when_its_follower_stops(feeds: FeedStore)
     assert (await take(feeds, "other")).is_done
 
 
-async def test_nobody_can_take_a_turn_that_is_done_or_over(feeds: FeedStore, database: Database) -> None:
+async def test_nobody_can_take_a_lease_that_is_done_or_over(feeds: FeedStore, database: Database) -> None:
     await take(feeds, "one")
     await feeds.record(ROUND)
     async with database.connection() as connection:
         await connection.execute("UPDATE feeds SET turn_taken_at = turn_taken_at - INTERVAL '1 day'")
     for follower in ("one", "other"):
-        turn = await take(feeds, follower)
-        assert (turn.is_taken, turn.is_done, turn.wait_s) == (False, True, 0)
+        lease = await take(feeds, follower)
+        assert (lease.is_taken, lease.is_done, lease.wait_s) == (False, True, 0)
         assert (await take(feeds, follower, -1)).is_done
     assert (await take(feeds, "other", 1)).is_taken
-    # Late, and of a turn that it has no more.
+    # Late, and of a lease that it has no more.
     await feeds.record(replace(ROUND, hour_s=START_S + HOUR_S))
     assert not (await take(feeds, "third", 1)).is_done
 

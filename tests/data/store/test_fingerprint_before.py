@@ -168,9 +168,9 @@ async def test_thousands_of_changes_are_not_read(database, store, cryptos):
     noted = await _noted(database)
     before = await _scans(database)
     for hour in (1, 3000, 7999):
-        told = await fingerprint_before(cryptos, "AUSDT", START_S + (hour + 1) * HOUR_S)
+        returned = await fingerprint_before(cryptos, "AUSDT", START_S + (hour + 1) * HOUR_S)
         # The first hours were there: those before have no change of their own.
-        assert told == noted[hour]
+        assert returned == noted[hour]
     after = await _scans(database)
     assert after[0] == before[0]
     assert after[1] - before[1] <= 3
@@ -239,5 +239,5 @@ async def test_a_change_noted_by_an_older_version_counts(database, store, crypto
             "INSERT INTO candle_changes (crypto_id, fingerprint, changed_from) "
             "SELECT crypto_id, '00000000-0000-0000-0000-000000000001', '-infinity' FROM cryptos"
         )
-    told = await fingerprint_before(cryptos, "AUSDT", START_S + 100 * HOUR_S)
-    assert told == "00000000-0000-0000-0000-000000000001"
+    returned = await fingerprint_before(cryptos, "AUSDT", START_S + 100 * HOUR_S)
+    assert returned == "00000000-0000-0000-0000-000000000001"

@@ -14,7 +14,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.times import EARLIEST_S
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
-from services.data.store.reader import Histories, History, HistoryQuery
+from services.data.store.reader import CryptoHistory, Histories, HistoryQuery
 from services.data.store.writer import CandleStore
 from tests.candle_making import START_S, random_candles
 from tests.data.conftest import blocks_of, candles_of, history_of
@@ -32,7 +32,7 @@ def histories(database: Database, cryptos: CryptoStore) -> Histories:
 
 async def _read(
     histories: Histories, symbols: list[str], query: HistoryQuery, known: list[str]
-) -> list[History]:
+) -> list[CryptoHistory]:
     async with aclosing(histories.read(symbols, query, known)) as read:
         return [history async for group in read for history in group]
 
@@ -104,16 +104,16 @@ async def test_a_reader_who_leaves_gives_the_connections_back(store, histories, 
 
 
 @pytest.mark.parametrize(
-    ("symbols", "told"),
+    ("symbols", "reason"),
     [
         (["AUSDT", "NOUSDT"], r"symbols\[1\]: there is no crypto 'NOUSDT'"),
         (["AUSDT", "AUSDT"], r"symbols\[1\]: 'AUSDT' occurs twice"),
         (["A\0USDT"], r"symbols\[0\]: there is no crypto 'A\\x00USDT'"),
     ],
 )
-async def test_wrong_symbols_are_named(store, histories, symbols, told):
+async def test_wrong_symbols_are_named(store, histories, symbols, reason):
     await store.write("AUSDT", False, blocks_of(CANDLES))
-    with pytest.raises(InvalidInput, match=told):
+    with pytest.raises(InvalidInput, match=reason):
         await _read(histories, symbols, HistoryQuery(Interval.HOUR_1), [""] * len(symbols))
 
 
@@ -182,7 +182,7 @@ async def test_an_append_sends_the_last_candles_only(store, histories, database)
     assert daily.open_time_s.tolist() == [Interval.DAY_1.opening(int(CANDLES.open_time_s[-1]))]
 
 
-async def test_times_of_the_first_year_are_told(store, histories, database):
+async def test_times_of_the_first_year_are_reported(store, histories, database):
     next_week = (EARLIEST_S + 8 * 86_400, 1.0, 1.0, 1.0, 1.0, 1.0)
     ancient = candles_of([(EARLIEST_S, 1.0, 1.0, 1.0, 1.0, 1.0), next_week])
     await store.write("AUSDT", False, blocks_of(ancient))

@@ -69,7 +69,7 @@ async def test_a_candle_is_not_served_an_hour_before_its_end(store, database, in
 
 
 @pytest.mark.parametrize("interval", LONGER)
-async def test_candles_that_miss_hours_are_told_with_any_part(store, histories, database, interval):
+async def test_candles_that_miss_hours_are_reported_with_any_part(store, histories, database, interval):
     hours = interval.seconds // HOUR_S
     # The first candle misses its first hour, the third all but one, and the one that is not over is none.
     there = [*range(1, 2 * hours), 2 * hours + 1, *range(3 * hours, 4 * hours + 1)]

@@ -23,7 +23,7 @@ def changed(hours: int, column: str, factor: float) -> Candles:
 
 
 @pytest.mark.parametrize(
-    ("import_", "told"),
+    ("import_", "reason"),
     [
         (changed(11, "volume", 2), "11 of 1,000 stored hours would change, only their volumes, the first at"),
         (changed(11, "close", 1.0001), "11 of 1,000 stored hours would change, prices by a factor of up to"),
@@ -45,10 +45,10 @@ def changed(hours: int, column: str, factor: float) -> Candles:
         (changed(1, "close", 1.0001)[:1], "1 of 1 stored hour would change"),
     ],
 )
-async def test_an_import_that_changes_much_is_refused(store, cryptos, database, import_, told):
+async def test_an_import_that_changes_much_is_refused(store, cryptos, database, import_, reason):
     await store.write_candles("AUSDT", False, CANDLES)
     before = await listed(cryptos)
-    with pytest.raises(Refused, match=told) as caught:
+    with pytest.raises(Refused, match=reason) as caught:
         await store.write_candles("AUSDT", False, import_, ConflictRule.GUARDED)
     assert str(caught.value).startswith("AUSDT: ")
     assert str(caught.value).endswith(": if that is right, CONFLICT_RULE_REPLACE writes it")
@@ -61,7 +61,7 @@ async def test_an_import_that_changes_much_is_refused(store, cryptos, database, 
 
 
 @pytest.mark.parametrize(
-    ("import_", "told"),
+    ("import_", "reason"),
     [
         (
             changed(1, "close", 1.1),
@@ -71,11 +71,11 @@ async def test_an_import_that_changes_much_is_refused(store, cryptos, database, 
         (changed(2, "volume", 2), "2 candles, the first at 2024-01-01 00:00 UTC: only volumes differ"),
     ],
 )
-async def test_the_first_difference_is_told(store, import_, told):
+async def test_the_first_difference_is_reported(store, import_, reason):
     await store.write_candles("AUSDT", False, CANDLES)
     with pytest.raises(Refused) as caught:
         await store.write_candles("AUSDT", False, import_, ConflictRule.FAIL)
-    assert str(caught.value) == f"AUSDT has other values stored for {told}"
+    assert str(caught.value) == f"AUSDT has other values stored for {reason}"
 
 
 @pytest.mark.parametrize(

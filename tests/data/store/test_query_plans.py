@@ -166,7 +166,7 @@ async def _explained_window(connection: asyncpg.Connection, crypto_ids: list[int
     statements: list[asyncpg.connection.LoggedQuery] = []
     with connection.query_logger(statements.append):
         read = await ticks_of(connection, Interval.HOUR_1, crypto_ids, ("ts", "open"), *WINDOW_S)
-        # It is told of a statement some time before the answer of the next.
+        # The statistics show a statement some time before the answer of the next.
         await connection.execute("SELECT")
     assert [len(times) for times, _ in read.values()] == [5] * len(crypto_ids)
     # The driver asks for the type of the ids, too.
@@ -213,7 +213,7 @@ async def test_a_correction_of_a_compressed_history_passes_over_it_once(server):
             with connection.query_logger(statements.append):
                 # Of no crypto: a deletion fills the chunks with what it unpacks, and their estimates with it.
                 await CandleTable(connection, 0, Interval.HOUR_1).delete(CANDLES.open_time_s)
-                # It is told of a statement some time before the answer of the next.
+                # The statistics show a statement some time before the answer of the next.
                 await connection.execute("SELECT")
             (deletion,) = [each for each in statements if each.query.startswith("DELETE")]
             _, *times = deletion.args

@@ -158,7 +158,7 @@ def _time(seconds: int) -> Timestamp:
     return Timestamp(seconds=seconds)
 
 
-async def test_all_that_is_wrong_with_a_request_is_told_at_once(data):
+async def test_all_violations_of_a_request_are_reported_at_once(data):
     request = pb.GetCandlesRequest(
         interval=99, start_time=_time(EARLIEST_S), end_time=_time(2**60), page_size=-1, page_token="next"
     )
@@ -252,7 +252,7 @@ def _flat(prices: dict[int, float]) -> Candles:
     return Candles(LONG_AGO_S + HOUR_S * np.array(hours), column, column, column, column, column)
 
 
-async def test_the_last_block_tells_breaks_and_candles_that_miss_hours(data):
+async def test_the_last_block_lists_breaks_and_candles_that_miss_hours(data):
     symbol = "TOLDUSDT"
     # More than one block of hours; two breaks, of which one is none; the second day misses all but one hour.
     hours = [hour for hour in range(30_000) if not 24 < hour < 48]

@@ -229,7 +229,7 @@ async def test_columns_of_different_moments_are_never_mixed(
     assert_same(await brought(supply, past, ("high", "close")), market, ("high", "close"))
 
 
-async def test_a_folder_that_cannot_be_written_is_told_for_each_crypto(
+async def test_an_unwritable_folder_is_reported_for_each_crypto(
     source: CandleSource,
     tmp_path: Path,
     data_service: "MarketDataServiceAsyncStub",

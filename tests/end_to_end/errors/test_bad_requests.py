@@ -151,7 +151,7 @@ async def test_all_bad_parameters_are_named_at_once(
     ]
 
 
-async def test_all_that_is_wrong_with_a_run_is_told_at_once(
+async def test_all_violations_of_a_run_are_reported_at_once(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     fields = {
@@ -175,7 +175,7 @@ async def test_all_that_is_wrong_with_a_run_is_told_at_once(
     ]
 
 
-async def test_what_only_the_data_tells_comes_with_what_the_request_tells(
+async def test_violations_found_in_the_data_come_with_those_of_the_request(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     fields = {"symbols": ["NOPE"], "strategy": {"rsi": {"period": 1}}, "execution": {"feeRate": 2.0}}
@@ -185,7 +185,7 @@ async def test_what_only_the_data_tells_comes_with_what_the_request_tells(
     ]
 
 
-async def test_all_that_is_wrong_with_a_sweep_is_told_at_once(
+async def test_all_violations_of_a_sweep_are_reported_at_once(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     fields = {

@@ -78,7 +78,7 @@ async def test_an_import_into_other_candles_says_why(
 
 
 @pytest.mark.parametrize(
-    ("cache_mode", "told"),
+    ("cache_mode", "expected"),
     [
         # Compute's own, of the engine in one of its processes.
         (
@@ -95,9 +95,9 @@ async def test_a_crypto_that_fails_says_why(
     gateway: "BacktestServiceAsyncStub",
     short_history: None,
     cache_mode: pb.CacheMode,
-    told: tuple[str, ErrorReason, dict[str, str]],
+    expected: tuple[str, ErrorReason, dict[str, str]],
 ) -> None:
-    assert await failure_of(gateway, request(cache_mode=cache_mode)) == told
+    assert await failure_of(gateway, request(cache_mode=cache_mode)) == expected
 
 
 async def test_a_crypto_with_extreme_prices_fails_and_says_why(

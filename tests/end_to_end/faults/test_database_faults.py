@@ -23,7 +23,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.strategies.rsi import Rsi
 from services.compute.candles.source import CandleSource
 from services.domain.errors import Unavailable
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.local.postgres import EmbeddedPostgres
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
@@ -157,9 +157,9 @@ async def test_a_run_amid_it_ends_and_the_next_one_works(beside: Beside, name: s
             # One that was under way, and one that comes now.
             for ended in (await running, await _ended(beside.run())):
                 assert ended
-                for sentence, told in ended:
+                for sentence, info in ended:
                     assert sentence in SENTENCES
-                    assert told == ("UNAVAILABLE", ErrorReason.DATABASE_UNAVAILABLE, {})
+                    assert info == ("UNAVAILABLE", ErrorReason.DATABASE_UNAVAILABLE, {})
         finally:
             await asyncio.to_thread(fault.undo, beside.server)
     assert (await beside.run())[-1].progress.completed == 6
@@ -174,7 +174,7 @@ async def test_a_run_of_what_compute_has_needs_the_list_only(beside: Beside) -> 
 
 
 async def test_a_data_service_that_stands_still_is_given_up_by_those_who_ask_it(beside: Beside) -> None:
-    market = Market(beside.market_data, limit_s=0.5)
+    market = MarketCatalog(beside.market_data, limit_s=0.5)
     source = CandleSource(beside.market_data, stall_limit_s=0.5)
     known = dict.fromkeys(SYMBOLS, "")
 

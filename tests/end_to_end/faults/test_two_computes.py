@@ -201,7 +201,7 @@ async def no_fault() -> None:
 
 
 def breaks_in_log(pair: TwoComputes) -> list[str]:
-    return [line for line in pair.gateway.log.read_text().splitlines() if "stream broke off" in line]
+    return [line for line in pair.gateway.log.read_text().splitlines() if "stream interrupted" in line]
 
 
 @pytest.fixture(scope="module")

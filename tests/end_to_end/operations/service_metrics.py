@@ -29,7 +29,7 @@ class ServiceMetrics:
     async def all_of(self, service: str) -> list[Metric]:
         """Return what Prometheus gets from a service."""
         lines = (self._logs / f"{service}.log").read_text().splitlines()
-        (line,) = (json.loads(line) for line in lines if '"serving metrics"' in line)
+        (line,) = (json.loads(line) for line in lines if '"metrics endpoint started"' in line)
         url = f"http://127.0.0.1:{line['port']}/metrics"
         with await asyncio.to_thread(urllib.request.urlopen, url) as answer:
             return list(text_string_to_metric_families(answer.read().decode()))

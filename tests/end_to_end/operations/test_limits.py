@@ -107,10 +107,10 @@ async def test_too_many_backtests_at_once_may_come_again(limited: "BacktestServi
     assert (await anext(aiter(under_way))).started.backtest_count == 5_000
     error = await refused(limited.RunBacktests(run_request(10)))
     assert ": 5,000 are, and this run has 10" in (error.details() or "")
-    told = ("RESOURCE_EXHAUSTED", ErrorReason.TOO_MANY_BACKTESTS, {"limit": "5005"})
-    assert error_info(error) == told
+    expected = ("RESOURCE_EXHAUSTED", ErrorReason.TOO_MANY_BACKTESTS, {"limit": "5005"})
+    assert error_info(error) == expected
     assert retry_after_s(error) == 1
-    assert error_info(await refused(limited.RunBacktests(run_request(6)))) == told
+    assert error_info(await refused(limited.RunBacktests(run_request(6)))) == expected
     under_way.cancel()
 
 

@@ -184,12 +184,14 @@ async def test_a_run_ends_with_one_line_of_the_log_and_is_counted(
     assert await counts() == [count + more for count, more in zip(before, (2, 12, 12, 2), strict=True)]
     for run_id, from_cache in (("logged-run", 0), ("cached-run", 12)):
         (line,) = (
-            each for each in observed.lines("gateway") if each["event"] == "run" and each["run_id"] == run_id
+            each
+            for each in observed.lines("gateway")
+            if each["event"] == "run ended" and each["run_id"] == run_id
         )
-        told = {
+        fields = {
             name: line[name] for name in ("client", "strategy", "outcome", "total", "completed", "failed")
         }
-        assert told == {
+        assert fields == {
             "client": "anonymous",
             "strategy": "rsi",
             "outcome": "completed",
@@ -246,7 +248,7 @@ async def test_every_line_of_a_log_is_json_and_names_its_service(observed: Obser
 
 
 async def test_a_service_that_cannot_start_says_why_in_one_line(observed: Observed) -> None:
-    (port,) = (line["port"] for line in observed.lines("data") if line["event"] == "serving metrics")
+    (port,) = (line["port"] for line in observed.lines("data") if line["event"] == "metrics endpoint started")
     process = await asyncio.create_subprocess_exec(
         *serve_command("data"),
         env={
@@ -265,7 +267,7 @@ async def test_a_service_that_cannot_start_says_why_in_one_line(observed: Observ
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_channelz_and_health_tell_of_every_server(observed: Observed, service: str) -> None:
+async def test_channelz_and_health_list_every_server(observed: Observed, service: str) -> None:
     async with open_channel(getattr(observed.stack, f"{service}_address")) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest())

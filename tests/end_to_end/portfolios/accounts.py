@@ -14,7 +14,7 @@ from backcast_engine.interval import Interval
 from backcast_engine.portfolio import Portfolio, PortfolioSize, WeightedStrategy, crypto_orders, run_portfolio
 from backcast_engine.rules import Expression
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
 from services.wire.backtests import detail_to
@@ -120,7 +120,7 @@ def costing(slippage_bps: float, **fields: Any) -> Portfolio:
 
 
 def series(text: str) -> Expression:
-    return parse(text, "rank", Kind.SERIES)
+    return parse(text, "rank", ValueKind.SERIES)
 
 
 EVERYTHING = replace(

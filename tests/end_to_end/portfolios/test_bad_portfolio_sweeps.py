@@ -10,7 +10,7 @@ from backcast.marketdata.v1.interval_pb2 import INTERVAL_1D, INTERVAL_1H
 from backcast_engine.candles import Candles
 from backcast_engine.portfolio import WeightedStrategy
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 from services.rpc.status import violations_of
 from tests.end_to_end.portfolios.accounts import (
@@ -114,7 +114,7 @@ async def test_what_is_wrong_with_placeholders_is_named(
     portfolio = replace(
         PORTFOLIO,
         strategies=(WeightedStrategy(CustomRules(parse(entry, "entry"))),),
-        rank=parse(rank, "rank", Kind.CONDITION if ">" in rank else Kind.SERIES),
+        rank=parse(rank, "rank", ValueKind.CONDITION if ">" in rank else ValueKind.SERIES),
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await swept(portfolios, sweep_request(portfolio, ranges=[parameter(name, 5, 6) for name in names]))

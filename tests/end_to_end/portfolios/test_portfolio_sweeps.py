@@ -24,7 +24,7 @@ from backcast_engine.candles import Candles
 from backcast_engine.interval import Interval
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.rsi import Rsi
 from backcast_engine.strategies.supertrend import Supertrend
@@ -52,7 +52,7 @@ ENTRY = "rsi({n}) < {low} and roc(24)@RUN03USDT > -5"
 
 RULES = CustomRules(parse(ENTRY, "entry"), parse("rsi({n}) > 60", "exit"))
 
-RANK = parse("roc({n} * 4)", "rank", Kind.SERIES)
+RANK = parse("roc({n} * 4)", "rank", ValueKind.SERIES)
 
 
 async def test_each_row_is_the_engines_portfolio_of_its_values(
@@ -91,7 +91,7 @@ async def test_each_row_is_the_engines_portfolio_of_its_values(
         portfolio = replace(
             base,
             strategies=(WeightedStrategy(rules),),
-            rank=parse(f"roc({4 * n})", "rank", Kind.SERIES),
+            rank=parse(f"roc({4 * n})", "rank", ValueKind.SERIES),
             execution=Execution(stop_loss=stop, equity_fraction=share),
             size=PortfolioSize.EQUAL if share == 1 else PortfolioSize.EXECUTION,
             max_positions=places,
@@ -107,7 +107,7 @@ async def test_each_row_is_the_engines_portfolio_of_its_values(
     assert answer.summary.cache_state == run_events_pb2.CACHE_STATE_BYPASSED
 
 
-async def test_a_split_ranks_by_train_and_tells_the_test(
+async def test_a_split_ranks_by_train_and_reports_the_test(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     base = replace(
@@ -242,7 +242,7 @@ async def test_a_combination_without_enough_trades_has_no_rank(
     assert len(every.best) == 2
 
 
-async def test_the_request_is_told_with_its_defaults(
+async def test_the_request_is_returned_with_its_defaults(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     base = replace(PORTFOLIO, strategies=(WeightedStrategy(RULES),), rank=RANK)
@@ -251,12 +251,16 @@ async def test_the_request_is_told_with_its_defaults(
     )
     request.spec.ClearField("max_positions")
     answer = await swept(portfolios, request)
-    told = answer.started.request
-    assert told.spec.max_positions == 10
-    assert told.spec.rank == request.spec.rank
-    assert told.ranges == request.ranges
-    assert (told.min_trades, told.best_count, told.metric) == (1, 20, result_pb2.METRIC_SHARPE_RATIO)
-    again = await swept(portfolios, told)
+    returned = answer.started.request
+    assert returned.spec.max_positions == 10
+    assert returned.spec.rank == request.spec.rank
+    assert returned.ranges == request.ranges
+    assert (returned.min_trades, returned.best_count, returned.metric) == (
+        1,
+        20,
+        result_pb2.METRIC_SHARPE_RATIO,
+    )
+    again = await swept(portfolios, returned)
     assert again.rows == answer.rows
 
 

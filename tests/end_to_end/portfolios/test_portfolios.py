@@ -116,23 +116,23 @@ async def _result(portfolios: "PortfolioServiceAsyncStub", detail: Detail) -> po
     return (await traded(portfolios, portfolio_request(replace(PORTFOLIO, detail=detail)))).result
 
 
-async def test_the_request_is_told_with_its_defaults(
+async def test_the_request_is_returned_with_its_defaults(
     portfolios: "PortfolioServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = without_window(portfolio_request(symbols=SYMBOLS[:4]))
     for field in ("execution", "max_positions", "interval", "size"):
         request.spec.ClearField(field)  # type: ignore[arg-type]  # names of its fields
     request.spec.strategies[0].ClearField("weight")
-    told = (await traded(portfolios, request)).started.request
-    assert told.spec.max_positions == 4
-    assert told.spec.size == portfolio_pb2.PORTFOLIO_SIZE_EQUAL
-    assert told.spec.strategies[0].weight == 1
-    assert told.spec.strategies[0].strategy.rsi.period == 14
-    assert told.spec.execution.fee_rate == 0.001
-    assert told.spec.end_time.seconds == START_S + 3600 * HOURS
-    assert not told.spec.benchmark
-    again = await traded(portfolios, told)
-    assert again.started.request.spec == told.spec
+    returned = (await traded(portfolios, request)).started.request
+    assert returned.spec.max_positions == 4
+    assert returned.spec.size == portfolio_pb2.PORTFOLIO_SIZE_EQUAL
+    assert returned.spec.strategies[0].weight == 1
+    assert returned.spec.strategies[0].strategy.rsi.period == 14
+    assert returned.spec.execution.fee_rate == 0.001
+    assert returned.spec.end_time.seconds == START_S + 3600 * HOURS
+    assert not returned.spec.benchmark
+    again = await traded(portfolios, returned)
+    assert again.started.request.spec == returned.spec
 
 
 async def test_a_size_of_the_execution_is_the_size_of_positions(
@@ -160,7 +160,7 @@ async def test_bitcoin_is_the_benchmark_where_it_is_one_of_the_cryptos(
     assert answer.result == in_process(portfolio, cryptos)
 
 
-async def test_a_crypto_without_candles_in_the_window_is_left_out_and_told(
+async def test_a_crypto_without_candles_in_the_window_is_left_out_and_reported(
     portfolios: "PortfolioServiceAsyncStub",
     market: dict[str, Candles],
     data_service: "MarketDataServiceAsyncStub",

@@ -135,7 +135,7 @@ async def test_cache_mode_only_computes_nothing(
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_get_tells_what_the_cache_did(
+async def test_get_reports_what_the_cache_did(
     gateway: "BacktestServiceAsyncStub", cached_market: dict[str, Candles]
 ) -> None:
     wanted = pb.RunBacktestRequest(symbol=SYMBOLS[0], spec=BacktestSpec(strategy=strategy_to(Rsi())))

@@ -132,7 +132,7 @@ async def test_a_correction_makes_that_crypto_miss_exactly_where_the_window_sees
     await assert_kept_is_what_would_be_computed(gateway, request)
 
 
-async def test_the_end_of_the_data_told_or_not_is_one_result(
+async def test_the_end_of_the_data_given_or_not_is_one_result(
     gateway: "BacktestServiceAsyncStub", seen: Market
 ) -> None:
     open_end = seen.request()

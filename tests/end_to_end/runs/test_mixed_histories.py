@@ -78,7 +78,9 @@ async def test_sweeps_leave_them_out_too(gateway: "BacktestServiceAsyncStub", pr
     assert sweep.summary.progress.failed == 0
 
 
-async def test_who_names_both_is_told_what_fails(gateway: "BacktestServiceAsyncStub", present_s: int) -> None:
+async def test_a_named_crypto_without_candles_in_a_given_window_fails(
+    gateway: "BacktestServiceAsyncStub", present_s: int
+) -> None:
     events = await run(
         gateway, asked(MANY[0], OLD, startTime="2024-06-01T00:00:00Z", endTime="2024-07-01T00:00:00Z")
     )

@@ -79,7 +79,7 @@ async def test_parsed_rules_can_be_run_as_they_are(gateway: "BacktestServiceAsyn
     assert again.description == described
 
 
-async def test_the_errors_of_both_texts_are_told_with_their_places(
+async def test_the_errors_of_both_texts_are_reported_with_their_positions(
     gateway: "BacktestServiceAsyncStub",
 ) -> None:
     assert await refused(gateway, "rsi(14) < 30 and clsoe > 1", "close >") == (

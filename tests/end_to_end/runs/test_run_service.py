@@ -95,7 +95,7 @@ async def test_the_id_is_in_the_metadata_and_the_events_are_numbered(
     assert [event.sequence for event in events] == list(range(1, 15))
 
 
-async def test_every_method_tells_an_id(
+async def test_every_method_returns_an_id(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     get = gateway.RunBacktest(

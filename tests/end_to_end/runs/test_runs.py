@@ -151,7 +151,7 @@ async def test_a_metric_that_is_undefined_for_all_is_absent_in_the_summary(
     assert not events[-1].summary.median.HasField("profit_factor")
 
 
-async def test_defaults_are_filled_in_and_told(
+async def test_defaults_are_filled_in_and_returned(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = pb.RunBacktestsRequest(
@@ -187,7 +187,7 @@ async def test_defaults_are_filled_in_and_told(
     }
 
 
-async def test_coverage_and_warm_up_are_told(
+async def test_coverage_and_warm_up_are_returned(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     start_s = START_S + 10 * DAY_S

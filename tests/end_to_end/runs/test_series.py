@@ -197,7 +197,7 @@ async def test_five_years_of_hours_come_in_blocks_below_one_mib(
         (request(Rsi(), run_id="no id"), ["run_id"]),
     ],
 )
-async def test_a_bad_request_is_told_by_its_fields(
+async def test_the_error_of_a_bad_request_names_its_fields(
     gateway: "BacktestServiceAsyncStub", history: History, asked: pb.StreamSeriesRequest, fields: list[str]
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:

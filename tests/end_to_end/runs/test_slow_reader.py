@@ -66,7 +66,7 @@ async def test_a_slow_reader_makes_the_run_wait(
             assert events[-1].summary.progress.completed == len(LONG_SYMBOLS)
 
 
-async def test_a_watcher_who_wants_more_events_than_are_kept_is_told_which_are(
+async def test_the_error_of_a_watcher_who_asks_for_dropped_events_names_the_kept_ones(
     stack: LocalStack, long_market: None
 ) -> None:
     async with open_channel(stack.gateway_address) as channel:

@@ -36,9 +36,9 @@ from services.compute.candles.location import DataVersion
 from services.compute.candles.remote import RemoteProvider
 from services.compute.candles.source import CandleSource
 from services.compute.tasks.batch import Task
-from services.compute.tasks.jobs import Job, backtest_job, computed_result, sweep_job
+from services.compute.tasks.jobs import ComputeJob, backtest_job, computed_result, sweep_job
 from services.compute.tasks.portfolio.run import TradedPortfolio, portfolio_outcomes
-from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.tasks.runner import TaskOutcome, TaskRunner
 from services.compute.workers.dask_cluster import DaskCluster
 from services.domain.errors import Unavailable
 from services.local.ports import free_ports
@@ -90,7 +90,7 @@ async def cryptos(
     ]
 
 
-def results_by_task(outcomes: list[Outcome]) -> dict[tuple[DataVersion, Backtest], object]:
+def results_by_task(outcomes: list[TaskOutcome]) -> dict[tuple[DataVersion, Backtest], object]:
     results = {(outcome.data, outcome.task.argument): outcome.result for outcome in outcomes if outcome.task}
     assert len(results) == len(outcomes)
     return results
@@ -117,10 +117,10 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
     cryptos: list[DataVersion],
     tmp_path: Path,
 ) -> None:
-    far: list[Outcome] = []
+    far: list[TaskOutcome] = []
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
     killed = False
-    async with aclosing(runner.run(Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))) as gathered:
+    async with aclosing(runner.run(ComputeJob(cryptos, HOUR, COLUMNS, lambda _: TASKS))) as gathered:
         async for outcomes in gathered:
             far += outcomes
             if len(far) >= 20 and not killed:
@@ -128,7 +128,9 @@ async def test_a_worker_is_killed_and_the_results_are_equal_and_complete(
                 await kill(processes.workers[0])
     async with one_worker() as pool, open_channel(stack.data_address) as channel:
         supply = ColumnProvider(ColumnFiles(tmp_path, 1.0), CandleSource(MarketDataServiceStub(channel)))
-        near = await outcomes_of(TaskRunner(pool, supply), Job(cryptos, HOUR, COLUMNS, lambda _: TASKS))
+        near = await outcomes_of(
+            TaskRunner(pool, supply), ComputeJob(cryptos, HOUR, COLUMNS, lambda _: TASKS)
+        )
     assert len(far) == len(cryptos) * len(TASKS)
     assert results_by_task(far) == results_by_task(near)
 
@@ -177,12 +179,12 @@ async def test_a_worker_is_killed_in_a_sweep_and_the_figures_are_equal_and_compl
     }
 
 
-async def test_a_result_tells_the_data_that_it_was_computed_from(
+async def test_a_result_names_the_data_that_it_was_computed_from(
     cluster: DaskCluster, stack: LocalStack, cryptos: list[DataVersion]
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
     asked = [DataVersion(data.symbol, "of long ago") for data in cryptos]
-    outcomes = await outcomes_of(runner, Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
+    outcomes = await outcomes_of(runner, ComputeJob(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
     assert sorted(outcome.data.symbol for outcome in outcomes) == sorted(data.symbol for data in asked)
     assert {outcome.data for outcome in outcomes} == set(cryptos)
 
@@ -192,7 +194,7 @@ async def test_candles_that_cannot_be_had_fail_their_crypto_only(
 ) -> None:
     asked = [cryptos[0], DataVersion("NOBODYUSDT", "1")]
     runner = TaskRunner(cluster, RemoteProvider(stack.data_address))
-    outcomes = await outcomes_of(runner, Job(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
+    outcomes = await outcomes_of(runner, ComputeJob(asked, HOUR, COLUMNS, lambda _: TASKS[:1]))
     results = {outcome.data.symbol: outcome.result for outcome in outcomes}
     assert isinstance(results[cryptos[0].symbol], BacktestResult)
     assert isinstance(results["NOBODYUSDT"], InvalidInput)
@@ -204,7 +206,7 @@ async def test_a_data_service_that_is_away_is_one_clear_error(
 ) -> None:
     runner = TaskRunner(cluster, RemoteProvider(f"127.0.0.1:{free_ports(1)[0]}"))
     unknown = [DataVersion(data.symbol, "not here yet") for data in cryptos]
-    outcomes = await outcomes_of(runner, Job(unknown, HOUR, COLUMNS, lambda _: TASKS[:1]))
+    outcomes = await outcomes_of(runner, ComputeJob(unknown, HOUR, COLUMNS, lambda _: TASKS[:1]))
     assert len(outcomes) == 12
     for outcome in outcomes:
         assert isinstance(outcome.result, Unavailable)

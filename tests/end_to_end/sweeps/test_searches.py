@@ -78,8 +78,8 @@ async def test_a_seed_decides_and_the_cache_does_not(
     assert again.summary.progress.from_cache == 80
     other = await swept(gateway, asked(method, 40, seed=4, **fields))
     assert chosen(other) != chosen(first)
-    told = again.started.request.search
-    assert told == sweep_pb2.SweepSearch(
+    returned = again.started.request.search
+    assert returned == sweep_pb2.SweepSearch(
         method=sweep_pb2.SearchMethod.Value(f"SEARCH_METHOD_{method}"), combination_count=40, seed=3
     )
 

@@ -74,19 +74,19 @@ async def test_every_trial_is_its_single_backtest(
     assert sweep.summary.cache_state == run_events_pb2.CACHE_STATE_BYPASSED
 
 
-async def test_the_request_is_told_with_its_defaults(
+async def test_the_request_is_returned_with_its_defaults(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = sweep_request(strategy={"rsi": {}}, ranges=RANGES, symbols=["RUN00USDT"])
-    told = (await swept(gateway, request)).started.request
-    assert (told.metric, told.best_trial_count) == (METRIC_SHARPE_RATIO, 20)
-    assert (told.spec.strategy.rsi.period, told.spec.strategy.rsi.overbought) == (14, 70)
-    assert told.spec.execution.fee_rate == 0.001
-    assert told.spec.end_time.seconds == END_S
-    assert told.spec.start_time.seconds == END_S - 365 * 86_400
-    assert not told.WhichOneof("cut")
-    again = await swept(gateway, told)
-    assert again.started.request == told
+    returned = (await swept(gateway, request)).started.request
+    assert (returned.metric, returned.best_trial_count) == (METRIC_SHARPE_RATIO, 20)
+    assert (returned.spec.strategy.rsi.period, returned.spec.strategy.rsi.overbought) == (14, 70)
+    assert returned.spec.execution.fee_rate == 0.001
+    assert returned.spec.end_time.seconds == END_S
+    assert returned.spec.start_time.seconds == END_S - 365 * 86_400
+    assert not returned.WhichOneof("cut")
+    again = await swept(gateway, returned)
+    assert again.started.request == returned
 
 
 async def test_the_table_has_medians_and_means_over_the_cryptos(
@@ -111,7 +111,7 @@ async def test_the_table_has_medians_and_means_over_the_cryptos(
                 assert mean == (pytest.approx(fmean(values), rel=1e-12) if values else None)
 
 
-async def test_a_split_ranks_on_the_first_part_and_tells_the_rest(
+async def test_a_split_ranks_on_the_first_part_and_reports_the_rest(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = asked(split=0.7)
@@ -128,7 +128,7 @@ async def test_a_split_ranks_on_the_first_part_and_tells_the_rest(
     assert ranked == sorted(ranked, reverse=True)
 
 
-async def test_a_walk_forward_chooses_on_each_past_and_tells_what_came(
+async def test_a_walk_forward_chooses_on_each_past_and_reports_the_test(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = asked(foldCount=3, metric="METRIC_TOTAL_RETURN")
@@ -275,7 +275,7 @@ async def test_a_choice_can_be_swept(gateway: "BacktestServiceAsyncStub", market
     assert [value.string_value for value in sweep.started.request.ranges[0].values] == ["SMA", "EMA"]
 
 
-async def test_backtests_that_fail_are_told_by_crypto_and_the_others_go_on(
+async def test_backtests_that_fail_are_reported_by_crypto_and_the_others_go_on(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     # RUN11USDT has candles for the last ten days only: none in the train part, too few in the test part for

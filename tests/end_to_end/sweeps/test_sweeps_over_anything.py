@@ -112,20 +112,20 @@ async def test_placeholders_can_be_in_parts_on_other_candles(
         assert single.result.metrics == trial.train
 
 
-async def test_the_request_is_told_with_its_ranges(
+async def test_the_request_is_returned_with_its_ranges(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     request = await asked(gateway, executionRanges=settings_of(*SETTINGS))
-    told = (await swept(gateway, request)).started
-    assert told.combination_count == 4 * 3 * 2 * 3 * 2
-    assert told.request.spec.strategy == request.spec.strategy
-    assert list(told.request.ranges) == list(request.ranges)
-    ours, theirs = request.execution_ranges, told.request.execution_ranges
+    started = (await swept(gateway, request)).started
+    assert started.combination_count == 4 * 3 * 2 * 3 * 2
+    assert started.request.spec.strategy == request.spec.strategy
+    assert list(started.request.ranges) == list(request.ranges)
+    ours, theirs = request.execution_ranges, started.request.execution_ranges
     assert [one.name for one in theirs] == [one.name for one in ours]
     assert theirs[0] == ours[0]
     # The period of a volatility has a default.
     assert theirs[2].values[2].volatility_target.period == 30
-    assert (await swept(gateway, told.request)).started.request == told.request
+    assert (await swept(gateway, started.request)).started.request == started.request
 
 
 async def test_settings_of_a_built_in_strategy_can_be_all_that_is_swept(

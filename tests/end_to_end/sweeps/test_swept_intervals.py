@@ -59,7 +59,7 @@ async def test_every_trial_is_the_single_backtest_on_its_candles(
             pb.RunBacktestRequest(symbol=trial.symbol, spec=ParseDict(spec, BacktestSpec()))
         )
         assert single.result.metrics == trial.train
-    # The same request again is the one that was told.
+    # The returned request, sent again, is returned unchanged.
     assert (await swept(gateway, sweep.started.request)).started.request == sweep.started.request
 
 

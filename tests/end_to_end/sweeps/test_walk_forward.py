@@ -211,7 +211,7 @@ def idle_in(sweep: Swept, singles: Singles, part: int) -> list[int]:
     return found
 
 
-async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_that_did(
+async def test_a_combination_that_hardly_trades_is_not_ranked_by_the_one_crypto_that_did(
     gateway: "BacktestServiceAsyncStub", singles: Singles
 ) -> None:
     sweep = await swept(
@@ -229,7 +229,7 @@ async def test_a_combination_that_hardly_trades_is_not_told_by_the_one_crypto_th
     )
 
 
-async def test_rows_and_trials_tell_how_much_was_traded(
+async def test_rows_and_trials_report_how_much_was_traded(
     gateway: "BacktestServiceAsyncStub", singles: Singles
 ) -> None:
     sweep, all_of_them = [await swept(gateway, asked(minTrades=number)) for number in (2, 0)]
@@ -331,7 +331,7 @@ async def test_the_probability_of_overfitting_is_that_of_the_docs(
     assert overfitting.probability == pytest.approx(expected, abs=0.01)
 
 
-async def test_below_ten_combinations_nothing_is_told_of_overfitting(
+async def test_below_ten_combinations_nothing_is_reported_about_overfitting(
     gateway: "BacktestServiceAsyncStub", market: dict[str, Candles]
 ) -> None:
     nine, ten = [

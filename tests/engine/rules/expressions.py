@@ -8,7 +8,7 @@ from backcast_engine.rules.check import columns_of_expression, part_fault
 from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.impossible import impossible
 from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, OtherCandles, walk
-from backcast_engine.rules.signature import Constant, Input, Kind
+from backcast_engine.rules.signature import Constant, Input, ValueKind
 
 NUMBERS = st.one_of(
     st.sampled_from([0.0, -0.0, 1.0, -5.0, 0.5, 1e-3, 1e16, -1e-300, 5e-324, 1e300]),
@@ -28,7 +28,7 @@ def constants(constant: Constant) -> st.SearchStrategy[Number]:
 
 
 @st.composite
-def _calls(draw, kind: Kind, parts: int) -> Expression:
+def _calls(draw, kind: ValueKind, parts: int) -> Expression:
     function = draw(st.sampled_from([function for function in FUNCTIONS.values() if function.gives is kind]))
     shares = max((parts - 1) // max(len(function.inputs), 1), 0)
     usual = draw(st.booleans()) and all(argument.default for argument in function.inputs)
@@ -59,16 +59,16 @@ OTHERS = st.sampled_from(
 )
 
 
-def expressions(kind: Kind = Kind.CONDITION, parts: int = 40) -> st.SearchStrategy[Expression]:
+def expressions(kind: ValueKind = ValueKind.CONDITION, parts: int = 40) -> st.SearchStrategy[Expression]:
     """Draw a series or a condition of some `parts` at most; parts of it are on other candles."""
     here = _expressions(kind, parts)
     elsewhere = st.builds(On, here.filter(lambda drawn: part_fault(drawn) is None), OTHERS)
     return st.one_of(here, here, here, elsewhere)
 
 
-def _expressions(kind: Kind, parts: int) -> st.SearchStrategy[Expression]:
+def _expressions(kind: ValueKind, parts: int) -> st.SearchStrategy[Expression]:
     leaves = NUMBERS | COLUMNS
-    if kind is Kind.SERIES:
+    if kind is ValueKind.SERIES:
         return leaves if parts < 4 else st.one_of(leaves, _calls(kind, parts))
     if parts < 4:
         comparisons = st.sampled_from(["less", "less_equal", "greater", "greater_equal", "crosses_above"])

@@ -6,7 +6,7 @@ from backcast_engine.rules import Call, Expression
 from backcast_engine.rules.check import columns_of_expression, condition_violations
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, Number, call
-from backcast_engine.rules.signature import Constant, Function, Kind
+from backcast_engine.rules.signature import Constant, Function, ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 
 # They have tests of their own: test_library.py and test_events.py.
@@ -31,7 +31,7 @@ def _constant(constant: Constant) -> st.SearchStrategy[Number]:
 
 
 def _call(function: Function, depth: int) -> st.SearchStrategy[Expression]:
-    of_kind = {Kind.SERIES: series, Kind.CONDITION: conditions}
+    of_kind = {ValueKind.SERIES: series, ValueKind.CONDITION: conditions}
     arguments = [of_kind[argument.kind](depth - 1) for argument in function.inputs]
     if function.is_indicator:
         # An indicator of what is the same at every candle is refused.
@@ -40,23 +40,23 @@ def _call(function: Function, depth: int) -> st.SearchStrategy[Expression]:
     return st.tuples(*arguments).map(lambda drawn: Call(function.name, drawn))
 
 
-def _giving(kind: Kind, depth: int) -> st.SearchStrategy[Expression]:
+def _giving(kind: ValueKind, depth: int) -> st.SearchStrategy[Expression]:
     functions = [function for function in _FUNCTIONS if function.gives is kind]
     if depth == 1:
         functions = [
-            function for function in functions if all(i.kind is Kind.SERIES for i in function.inputs)
+            function for function in functions if all(i.kind is ValueKind.SERIES for i in function.inputs)
         ]
     return st.sampled_from(functions).flatmap(lambda function: _call(function, depth))
 
 
 def series(depth: int) -> st.SearchStrategy[Expression]:
     """Draw an expression that gives a number at every candle, at most `depth` calls deep."""
-    return _LEAVES if depth == 0 else st.one_of(_LEAVES, _giving(Kind.SERIES, depth))
+    return _LEAVES if depth == 0 else st.one_of(_LEAVES, _giving(ValueKind.SERIES, depth))
 
 
 def conditions(depth: int) -> st.SearchStrategy[Expression]:
     """Draw a condition, at most `depth` >= 1 calls deep."""
-    return _giving(Kind.CONDITION, max(depth, 1))
+    return _giving(ValueKind.CONDITION, max(depth, 1))
 
 
 def _valid(condition: Expression) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.rules.parse import fault_at, parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
@@ -27,7 +27,7 @@ def test_the_equalities_on_the_page_hold():
     pairs = re.findall(r"`(\w+\([^`]*\))`\s+is\s+`(\w+\([^`]*\))`", DOCUMENT)
     assert len(pairs) == 6
     for short, long in pairs:
-        assert parse(short, "it", Kind.SERIES) == parse(long, "it", Kind.SERIES)
+        assert parse(short, "it", ValueKind.SERIES) == parse(long, "it", ValueKind.SERIES)
 
 
 def test_the_error_on_the_page_is_the_one_that_comes():
@@ -37,5 +37,5 @@ def test_the_error_on_the_page_is_the_one_that_comes():
     assert str(caught.value) == shown[0]
     rules = CustomRules(parse(of_interval[1], "--entry"))
     (violation,) = rules.interval_violations(Interval.HOUR_1)
-    told = fault_at(of_interval[1], violation.field, violation.reason).shown_in(of_interval[1])
-    assert f"--entry: {told}" == of_interval[0]
+    marked = fault_at(of_interval[1], violation.field, violation.reason).shown_in(of_interval[1])
+    assert f"--entry: {marked}" == of_interval[0]

@@ -12,7 +12,7 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from tests.engine.inputs import make_candles, real_candles
 from tests.engine.random_inputs import histories
 
@@ -21,7 +21,7 @@ CANDLES = real_candles("BTCUSDT")[:2_000]
 
 
 def values(line, candles=CLOSES):
-    found = Evaluation(candles).series(parse(line, "it", Kind.SERIES))
+    found = Evaluation(candles).series(parse(line, "it", ValueKind.SERIES))
     return [None if np.isnan(value) else value for value in found.tolist()]
 
 
@@ -103,7 +103,7 @@ def test_the_time_varies_and_reads_no_column():
 @settings(max_examples=40)
 @given(candles=histories(Interval.HOUR_1), data=st.data())
 def test_the_future_changes_nothing(line, candles, data):
-    node = parse(line, "it", Kind.SERIES)
+    node = parse(line, "it", ValueKind.SERIES)
     length = data.draw(st.integers(1, len(candles)))
     whole, beginning = (Evaluation(part).series(node) for part in (candles, candles[:length]))
     assert whole[:length].tobytes() == beginning.tobytes()

@@ -13,7 +13,7 @@ from backcast_engine.rules.impossible import ORDERS, impossible
 from backcast_engine.rules.limits import limits_of
 from backcast_engine.rules.nodes import Call, Number, On, walk
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Constant, Kind
+from backcast_engine.rules.signature import Constant, ValueKind
 from tests.engine.inputs import real_candles
 from tests.engine.random_inputs import histories
 from tests.engine.rules.expressions import expressions
@@ -25,7 +25,7 @@ ROUNDED = 1e-9
 LIMITED = [
     name
     for name, function in FUNCTIONS.items()
-    if function.gives is Kind.SERIES
+    if function.gives is ValueKind.SERIES
     and all(argument.default is not None for argument in function.arguments)
     and np.isfinite(limits_of(of_columns(name))).any()
 ]
@@ -59,18 +59,18 @@ def test_oscillators_times_and_distances_have_limits():
 
 
 @given(
-    left=expressions(Kind.SERIES, 6),
-    right=expressions(Kind.SERIES, 6),
+    left=expressions(ValueKind.SERIES, 6),
+    right=expressions(ValueKind.SERIES, 6),
     function=st.sampled_from([*ORDERS]),
 )
 def test_what_is_refused_is_false_at_every_candle(left, right, function):
     comparison = Call(function, (left, right))
     # TA-Lib's values are rounded, and can be a little beyond.
-    can_be_told = not any(
+    is_exact = not any(
         isinstance(node, On) or (isinstance(node, Call) and node.function in LIBRARY)
         for node in walk(comparison)
     )
-    if can_be_told and impossible(comparison):
+    if is_exact and impossible(comparison):
         assert not (Evaluation(CANDLES[:300]).condition(comparison) == 1).any()
 
 

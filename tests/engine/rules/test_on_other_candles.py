@@ -16,7 +16,7 @@ from backcast_engine.rules.check import (
 from backcast_engine.rules.compared import compared_series
 from backcast_engine.rules.nodes import CLOSE, OPEN, On, OtherCandles, Rules, call
 from backcast_engine.rules.parse import LineFault, fault_at, parse_line
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies.custom_rules import CustomRules
 
@@ -45,9 +45,9 @@ SMA = call("sma", CLOSE, 200)
     ],
 )
 def test_a_part_on_other_candles_is_read_and_written(line, expression, canonical):
-    assert parse_line(line, Kind.SERIES) == expression
+    assert parse_line(line, ValueKind.SERIES) == expression
     assert text(expression) == canonical
-    assert parse_line(canonical, Kind.SERIES) == expression
+    assert parse_line(canonical, ValueKind.SERIES) == expression
 
 
 def test_a_condition_can_be_on_other_candles():

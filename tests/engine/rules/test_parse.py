@@ -10,7 +10,7 @@ from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES
 from backcast_engine.rules.functions import FUNCTIONS, LIBRARY
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, VOLUME, call
 from backcast_engine.rules.parse import MAX_LENGTH, LineFault, parse, parse_line
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import CALLABLE
 
 
@@ -111,7 +111,7 @@ def test_the_text_of_a_condition_is_read(line, expression):
     ],
 )
 def test_the_text_of_a_series_is_read(line, expression):
-    assert parse(line, "it", Kind.SERIES) == expression
+    assert parse(line, "it", ValueKind.SERIES) == expression
 
 
 # A line, the mark below it from the first character that is wrong, and a part of the reason.
@@ -120,6 +120,7 @@ WRONG = [
     ("close = 3", "      ^", "compare with ==; only the arguments of a function are named with ="),
     ("not close ! 3", "          ^", "'!' means nothing here: write not, or != for unequal"),
     ("ta.rsi(14) > 3", "  ^", "'.' means nothing here: names have no dots: write rsi(14), not ta.rsi(14)"),
+    ("close > tenkan()", "        ^^^^^^", "there is no tenkan: write midprice(9)"),
     ("crossover(close, open)", "^" * 9, "there is no crossover: write crosses_above(a, b)"),
     ("mom(10) > 0", "^^^", "there is no mom: write momentum(10)"),
     ("bbands(20) > 1", "^" * 6, "there is no bbands: did you mean bbands_upper or"),
@@ -220,7 +221,7 @@ def test_places_count_characters_and_not_bytes():
 
 def test_a_number_may_be_what_is_needed():
     with pytest.raises(InvalidInput, match="expected a number, not a condition"):
-        parse("close > 1", "it", Kind.SERIES)
+        parse("close > 1", "it", ValueKind.SERIES)
 
 
 @pytest.mark.parametrize("line", ["", " \t\n"])
@@ -243,7 +244,7 @@ def test_a_long_line_is_shown_in_part(before, after):
     assert shown[marks.index("^") :].startswith("zzz")
 
 
-def test_every_name_of_ours_is_told():
+def test_every_name_of_ours_is_listed():
     with pytest.raises(InvalidInput) as caught:
         parse("xyz > 1", "it")
     for name in (*VALUE_COLUMNS, *(name for name in CALLABLE if name not in LIBRARY)):

@@ -53,7 +53,7 @@ def test_placeholders_of_both_conditions_are_named_once() -> None:
     assert labels_of(rules) == ("high", "low", "n")
 
 
-def test_a_value_that_a_function_refuses_is_told_with_its_combination() -> None:
+def test_a_value_that_a_function_refuses_is_named_with_its_combination() -> None:
     rules = Rules(parse("rsi({n}) < {low} and close > sma({a} - {b})", "it"))
     values = {"n": [1, 2, 2.5], "low": [30], "a": [10, 20], "b": [9.5, 15]}
     assert list(refused_values(rules, values)) == [

@@ -10,7 +10,7 @@ from backcast_engine.parameters import Choices, parameters_of
 from backcast_engine.rules.check import condition_violations
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, Call, Column, Number, call
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import text
 from backcast_engine.strategies import STRATEGIES
 from tests.engine.rules.expressions import NUMBERS, expressions, may_hold
@@ -25,19 +25,19 @@ def test_every_condition_reads_back(expression):
 
 
 @settings(max_examples=200)
-@given(expressions(Kind.SERIES))
+@given(expressions(ValueKind.SERIES))
 @example(call("negate", 5))
 @example(call("negate", -5))
 @example(call("negate", call("negate", 5)))
 @example(call("subtract", CLOSE, -5))
 @example(call("subtract", CLOSE, call("subtract", CLOSE, CLOSE)))
 def test_every_series_reads_back(expression):
-    assert parse(text(expression), "it", Kind.SERIES) == expression
+    assert parse(text(expression), "it", ValueKind.SERIES) == expression
 
 
 @given(NUMBERS)
 def test_numbers_read_back_to_the_last_bit(number):
-    read = parse(text(number), "it", Kind.SERIES)
+    read = parse(text(number), "it", ValueKind.SERIES)
     assert (read.value, math.copysign(1, read.value)) == (number.value, math.copysign(1, number.value))
 
 

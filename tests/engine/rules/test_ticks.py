@@ -122,9 +122,9 @@ def test_series_that_keep_the_exact_order_are_ordered_as_on_paper(
     candles = candles_of(data.draw(columns), data.draw(columns))
     ticks = WindowedTicks(candles)
     if not ticks.keeps_exact_order(left, right):
-        event("not told apart")
+        event("not distinguished")
         return
-    event("told apart")
+    event("distinguished")
 
     def column(node: Expression) -> np.ndarray:
         if not isinstance(node, Call):

@@ -31,8 +31,8 @@ class DataService:
         (feed,) = (feed for feed in listed.feeds if feed.quote == quote)
         return feed
 
-    async def age_turn(self, quote: str) -> None:
-        """Have the turn of a feed been taken ten minutes earlier."""
+    async def age_lease(self, quote: str) -> None:
+        """Have the lease of a feed been taken ten minutes earlier."""
         await self.execute(
             "UPDATE feeds SET turn_taken_at = turn_taken_at - INTERVAL '10 minutes' WHERE quote = $1", quote
         )

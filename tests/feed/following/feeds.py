@@ -7,7 +7,7 @@ from itertools import count
 import grpc
 
 from backcast_engine.candles import Candles
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.clock import Clock
 from services.feed.data_client import DataClient
 from services.feed.exchanges.all_exchanges import EXCHANGES
@@ -30,7 +30,7 @@ def new_quote() -> str:
 
 
 def made_records(hours: int) -> dict[int, Record]:
-    """Return candles whose values tell their hours, by opening time."""
+    """Return candles whose values identify their hours, by opening time."""
     return {
         START_S + HOUR_S * hour: (
             START_S + HOUR_S * hour,
@@ -89,7 +89,7 @@ class FollowedExchange:
     ) -> AsyncIterator[Follower]:
         """Lend a follower, whose clock is the exchange's or another one."""
         exchange, clock = self.stand_in.exchange, clock or self.clock
-        async with Client(exchange, clock, self.stand_in.base_url) as client:
+        async with ExchangeClient(exchange, clock, self.stand_in.base_url) as client:
             store = DataClient(channel, "data", exchange.name, self.quote, name)
             yield Follower(client, self.quote, store, clock, jitter=lambda: 0.0)
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from backcast.marketdata.v1 import fetch_service_pb2 as pb
 from backcast.marketdata.v1.fetch_pb2 import Fetch, FetchSpec, FetchState
 from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.fetch_queue import FetchQueue
 from services.feed.fetcher import Fetcher
 from services.wire.candles import timestamp_to
@@ -21,7 +21,9 @@ ENDED = (FetchState.FETCH_STATE_SUCCEEDED, FetchState.FETCH_STATE_FAILED)
 @asynccontextmanager
 async def fetcher(data: DataService, exchange: FollowedExchange, name: str = "one") -> AsyncIterator[None]:
     """Do fetches in this process, for as long as the context lasts."""
-    async with Client(exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url) as client:
+    async with ExchangeClient(
+        exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url
+    ) as client:
         fetches = Fetcher(FetchQueue(data.channel, name), [client.exchange.name], lambda _: client, 0.02)
         task = asyncio.create_task(fetches.run())
         try:

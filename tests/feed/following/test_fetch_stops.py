@@ -51,7 +51,7 @@ async def test_another_process_goes_on_with_the_fetch_of_one_that_ends(
     with serving(exchange.stand_in):
         ending = feed("ending")
         try:
-            await ending.record(event="round")
+            await ending.record(event="round ended")
             # The fetch has all of it to do.
             await data.execute("DELETE FROM cryptos")
             last, go_on = len(exchange.stand_in.asked) + 12, Event()
@@ -109,7 +109,9 @@ async def test_a_fetch_goes_on_after_an_outage_of_the_database(short_folder: Pat
         with serving(exchange.stand_in), capture_logs() as records:
             async with fetcher(data, exchange, "one"):
                 fetch_id = await create(data, quote=exchange.quote)
-                await until(lambda: any(each["event"] == "fetches wait" for each in records), 3 * LIMIT_S)
+                await until(
+                    lambda: any(each["event"] == "fetching interrupted" for each in records), 3 * LIMIT_S
+                )
                 assert not any(each["event"] == "fetch ended" for each in records)
                 if not is_another:
                     await services.start("database")
@@ -154,13 +156,13 @@ async def test_a_fetch_ends_right_after_a_pause_of_the_database(short_folder: Pa
                 fetch_id = await create(data, quote=exchange.quote)
 
                 def is_waited_for() -> bool:
-                    told = any(each["event"] == "fetches wait" for each in records)
+                    told = any(each["event"] == "fetching interrupted" for each in records)
                     return told if is_long else bool(waiting)
 
                 await until(is_waited_for, 3 * LIMIT_S)
                 pause.close()
                 fetch = await ended(data, fetch_id)
-        waiting += [str(each["reason"]) for each in records if each["event"] == "fetches wait"]
+        waiting += [str(each["reason"]) for each in records if each["event"] == "fetching interrupted"]
         assert waiting
         assert all(each.startswith(("the database ", "the data service did not answer")) for each in waiting)
         assert (fetch.state, fetch.error) == (FetchState.FETCH_STATE_SUCCEEDED, "")

@@ -133,7 +133,7 @@ async def test_pairs_whose_symbols_are_none_are_named_and_the_others_are_fetched
     assert await exchange.is_stored(Store(MarketDataServiceStub(data.channel), "binance"), good, 0, 100)
 
 
-async def test_an_exchange_that_bans_ends_a_fetch_and_it_is_told(data: DataService) -> None:
+async def test_an_exchange_that_bans_ends_a_fetch_whose_error_says_so(data: DataService) -> None:
     exchange = FollowedExchange("AAA")
     exchange.stand_in.faults = deque(["", "418"])
     with serving(exchange.stand_in):

@@ -7,7 +7,7 @@ import pytest
 from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput
-from services.feed.client import Client
+from services.feed.client import ExchangeClient
 from services.feed.follow import Follower
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
@@ -53,7 +53,7 @@ async def test_a_round_asks_once_for_each_of_211_cryptos(data: DataService, stor
 async def test_the_other_exchanges_are_followed_too(data: DataService, name: str) -> None:
     exchange = FollowedExchange(hours=300, exchange=name)
     if name == "kraken":
-        # Its names tell less.
+        # Its names say less.
         exchange.symbols = ["AAAQKZ"]
         exchange.quote = "QKZ"
         exchange.stand_in.served = {"XAAAZQKZ": Served("", made_records(300))}
@@ -120,7 +120,9 @@ async def test_the_history_that_was_fetched_before_is_continued(data: DataServic
     exchange = FollowedExchange("AAA", at_hour=2000)
     symbol = exchange.symbols[0]
     with serving(exchange.stand_in):
-        async with Client(exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url) as client:
+        async with ExchangeClient(
+            exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url
+        ) as client:
             (market,) = await client.markets()
         await fetch(exchange.stand_in, store, market, Span(START_S, START_S + 500 * HOUR_S))
         exchange.stand_in.asked.clear()
@@ -284,7 +286,7 @@ async def test_a_candle_is_closed_if_both_clocks_say_so(
         assert await exchange.is_stored(store, symbol, 0, first + 3)
 
 
-async def test_what_kraken_has_dropped_is_told(data: DataService) -> None:
+async def test_hours_that_kraken_has_dropped_are_reported(data: DataService) -> None:
     exchange = FollowedExchange("AAA", exchange="kraken", hours=2000)
     exchange.quote = "QKY"
     exchange.stand_in.served = {"XAAAZQKY": Served("", made_records(2000))}
@@ -301,7 +303,9 @@ async def test_what_kraken_has_dropped_is_told(data: DataService) -> None:
 async def test_a_currency_that_the_exchange_does_not_quote_is_refused(data: DataService) -> None:
     exchange = FollowedExchange()
     with serving(exchange.stand_in):
-        async with Client(exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url) as client:
+        async with ExchangeClient(
+            exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url
+        ) as client:
             follower = Follower(client, "XYZ", None, exchange.clock)
             with pytest.raises(InvalidInput, match=r"^quote: Binance quotes nothing in XYZ"):
                 await anext(follower.rounds())

@@ -83,15 +83,15 @@ async def test_the_round_of_a_killed_process_is_done_by_the_next_one(
             assert 0 < stored < 20 * 100 or number < AFTER_A_WRITE
             waiting = feed("waiting")
             try:
-                left = await waiting.record(event="round of another follower")
+                left = await waiting.record(event="round left to another follower")
                 assert left["hour"] == utc(START_S + 99 * HOUR_S)
                 assert str(left["until"]).endswith("UTC")
             finally:
                 waiting.process.stop(10)
-            await data.age_turn(exchange.quote)
+            await data.age_lease(exchange.quote)
             again = feed("again")
             try:
-                done = await again.record(event="round")
+                done = await again.record(event="round ended")
             finally:
                 again.process.stop(10)
         finally:

@@ -143,7 +143,7 @@ async def test_a_deadline_is_passed_on(channel: grpc.aio.Channel, upstream: Upst
         await upstream.left.wait()
 
 
-async def test_a_deadline_that_passed_is_told_with_what_to_do(channel: grpc.aio.Channel) -> None:
+async def test_the_error_of_a_deadline_says_what_to_do(channel: grpc.aio.Channel) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await get(channel)(b"late")
     assert (caught.value.code(), caught.value.details()) == (

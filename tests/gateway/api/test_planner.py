@@ -14,7 +14,7 @@ from backcast_engine.interval import Interval
 from services.gateway.api.planner import Planner
 from services.gateway.messages.runs import run_request_from
 from services.gateway.planning.run_plan import RunPlan, RunRequest, make_plan
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.wire.candles import interval_to
 from tests.gateway.market_data import END_S, Calls, MarketData
 from tests.waiting import LIMIT_S
@@ -27,7 +27,7 @@ MOST_PLANS = 8
 class Planning:
     """A planner, its clock, and how often it has read a request and made a plan."""
 
-    market: Market
+    market: MarketCatalog
     now_s: float = END_S + 1_000
     read: int = 0
     made: int = 0
@@ -48,7 +48,7 @@ class Planning:
 
 
 @pytest.fixture
-def planning(market: Market) -> Planning:
+def planning(market: MarketCatalog) -> Planning:
     return Planning(market)
 
 
@@ -117,7 +117,7 @@ async def test_what_is_refused_is_refused_each_time(planning: Planning) -> None:
 @pytest.mark.parametrize("interval", list(Interval))
 @pytest.mark.parametrize("end_hours", [None, -2000, -1, 0, 1, 7, 100])
 async def test_whatever_the_time_a_remembered_plan_is_the_one_that_would_be_made(
-    market: Market, planning: Planning, interval: Interval, end_hours: int | None
+    market: MarketCatalog, planning: Planning, interval: Interval, end_hours: int | None
 ) -> None:
     present_s = END_S - 500 * HOUR_S + 1_234
     end_s = None if end_hours is None else present_s + end_hours * HOUR_S - 17

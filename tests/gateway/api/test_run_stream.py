@@ -12,9 +12,9 @@ from backcast.gateway.v1.run_events_pb2 import Progress, RunFailure, RunSummary
 from services.domain.errors import Exhausted, Unavailable
 from services.gateway.api.run_stream import run_stream
 from services.gateway.auth.clients import ANONYMOUS
-from services.gateway.runs.admission import Admission, Limits
+from services.gateway.runs.admission import Admission, RunLimits
 from services.gateway.runs.event_log import EventLog, LoggedEvent
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.runs.run import Run, RunState
 from tests.candle_making import results_in
 from tests.gateway.cache.clock import Clock, settled
@@ -29,13 +29,13 @@ class Events:
 
     def __init__(self, kinds: str, *, result_bytes: int = 0, log: EventLog | None = None) -> None:
         """`kinds` are the first letters of the events: sRFPS is started, result, failure, a part, summary."""
-        self.admission = Admission(Limits(1, 1, 10, 10, 10, 10))
+        self.admission = Admission(RunLimits(1, 1, 10, 10, 10, 10))
         self._kinds = kinds
         self._result_bytes = result_bytes
         self._made = self._completed = 0
         self._go = asyncio.Semaphore(0)
         self.run = Run(
-            RunReport("one", "RunBacktests", "anonymous", "rsi"),
+            RunRecord("one", "RunBacktests", "anonymous", "rsi"),
             self._events,
             self.admission.enter(ANONYMOUS),
             log or EventLog(IDLE_S),

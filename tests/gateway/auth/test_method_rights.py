@@ -20,7 +20,7 @@ def test_each_method_of_ours_needs_its_rights() -> None:
         for method in service.methods
     }
     assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {
-        *("ImportCandles", "TakeFeedTurn", "RecordFeedRound", "ReleaseFeed"),
+        *("ImportCandles", "TakeFeedLease", "RecordFeedRound", "ReleaseFeed"),
         *("CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch", "ReleaseFetch"),
     }
     assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
@@ -32,7 +32,7 @@ def test_each_method_of_ours_needs_its_rights() -> None:
     assert {name for name, rights in needed.items() if rights == {Right.ADMIN}} == {"DeleteCrypto"}
     others = needed.keys() - {
         *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto"),
-        *("TakeFeedTurn", "RecordFeedRound", "CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch"),
+        *("TakeFeedLease", "RecordFeedRound", "CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch"),
         *("ReleaseFeed", "ReleaseFetch"),
     }
     assert {"ListBreaks", "ListFeeds", "ListFetches"} <= others

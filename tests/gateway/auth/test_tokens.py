@@ -70,7 +70,7 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
         (ENTRY + ENTRY.replace("research", "b"), "F: tokens[1].sha256: occurs twice"),
     ],
 )
-def test_what_is_wrong_is_told_without_a_secret(text: str, reason: str) -> None:
+def test_the_error_of_wrong_tokens_contains_no_secret(text: str, reason: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         tokens_from_toml(text, "F")
     said = str(caught.value)
@@ -102,7 +102,7 @@ def test_tokens_come_from_one_place(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b""], ids=["none", "binary", "empty"])
-def test_a_gateway_does_not_start_without_the_tokens_it_is_told_of(
+def test_a_gateway_does_not_start_without_its_configured_tokens(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
 ) -> None:
     file = tmp_path / "tokens.toml"

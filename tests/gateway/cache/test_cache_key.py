@@ -1,4 +1,4 @@
-"""The key of a result tells apart everything that a result depends on."""
+"""The key of a result depends on everything that a result depends on."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def key_of(backtest: Backtest) -> str:
     return ResultKeys(backtest).key(CryptoData("BTCUSDT", "whole", 0, 0, "part"), "fingerprint")
 
 
-def test_all_strategies_and_executions_are_told_apart():
+def test_all_strategies_and_executions_have_different_keys():
     backtest = backtest_of(Rsi(), Execution())
     keys = [key_of(replace(backtest, strategy=strategy)) for strategy in STRATEGIES]
     keys += [key_of(replace(backtest, execution=execution)) for execution in EXECUTIONS[1:]]

@@ -8,7 +8,7 @@ from google.rpc.status_pb2 import Status
 
 from services.domain.errors import Unavailable
 from services.gateway.cache.connection import CacheServer
-from services.gateway.cache.flights import Completion, Flight, Flights, Outcome, Owner
+from services.gateway.cache.flights import Completion, Flight, Flights, KeyOutcome, Owner
 from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 from services.local.valkey import EmbeddedValkey
@@ -31,7 +31,7 @@ def flights_of(url: str = NO_CACHE) -> Flights:
     return Flights(ResultCache(CacheServer(url)))
 
 
-async def outcomes_of(flights: Flights, waited_for: dict[str, Flight]) -> list[Outcome]:
+async def outcomes_of(flights: Flights, waited_for: dict[str, Flight]) -> list[KeyOutcome]:
     async with asyncio.timeout(LIMIT_S), aclosing(flights.outcomes(waited_for)) as lists:
         return [outcome async for outcomes in lists for outcome in outcomes]
 

@@ -32,7 +32,7 @@ async def test_a_run_goes_on_without_an_absent_cache_and_logs_it_once(absent_cac
         await cache.put("a", ComputedResult(symbol="A"))
         await cache.flush()
     assert (cache.state, cache.is_used) == (pb.CACHE_STATE_UNAVAILABLE, False)
-    assert [log["event"] for log in logs] == ["running without the cache"]
+    assert [log["event"] for log in logs] == ["cache unavailable, run continues without it"]
     absence = cache.absence("its result is")
     assert absence.code == NOT_FOUND
     assert absence.message == "its result is not available: the cache does not answer"

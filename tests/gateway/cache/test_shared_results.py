@@ -20,7 +20,7 @@ from services.gateway.cache.single_flight import SingleFlight
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.local.valkey import EmbeddedValkey
 from tests.gateway.computed import computed_result
 from tests.waiting import LIMIT_S, until
@@ -64,11 +64,11 @@ class Gateway:
             Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
             CacheMode.DEFAULT,
         )
-        report = RunReport("one", "RunBacktests", "a", "rsi")
+        record = RunRecord("one", "RunBacktests", "a", "rsi")
         cache = RunCache(self._cache, plan.cache_mode)
-        run = BacktestEvents(plan, cache, self._single_flight, cast("Any", self.candles), report, 0)
+        run = BacktestEvents(plan, cache, self._single_flight, cast("Any", self.candles), record, 0)
         task = asyncio.create_task(_fingerprint(run))
-        await until(lambda: "cache" in report.phases_s)
+        await until(lambda: "cache" in record.phases_s)
         return task
 
 

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from services.domain.errors import Unavailable
 from services.gateway.cache import connection
 from services.gateway.cache.connection import CacheServer
-from services.gateway.cache.flights import Outcome
+from services.gateway.cache.flights import KeyOutcome
 from services.gateway.cache.leases import LEASE_S
 from services.gateway.cache.result_cache import ResultCache
 from services.gateway.cache.single_flight import Computed, SingleFlight
@@ -52,7 +52,7 @@ def gateway_of(server: CacheServer) -> SingleFlight:
     return SingleFlight(server, cache)
 
 
-def outcomes(flight: SingleFlight, computation: Computation) -> AsyncGenerator[list[Outcome]]:
+def outcomes(flight: SingleFlight, computation: Computation) -> AsyncGenerator[list[KeyOutcome]]:
     return flight.outcomes(dict.fromkeys(KEYS, "1"), computation)
 
 

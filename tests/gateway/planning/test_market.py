@@ -6,7 +6,7 @@ import pytest
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.domain.errors import Unavailable
-from services.gateway.upstream.market import Market
+from services.gateway.upstream.market import MarketCatalog
 from services.rpc.channel import open_channel
 from tests.candle_making import START_S
 from tests.gateway.market_data import SYMBOLS, Calls, MarketData
@@ -15,23 +15,25 @@ from tests.waiting import LIMIT_S
 HOUR_S = 3_600
 
 
-async def seen(market: Market, symbols: list[str], before_s: int | None = None) -> list[str]:
+async def seen(market: MarketCatalog, symbols: list[str], before_s: int | None = None) -> list[str]:
     return [crypto.seen_fingerprint for crypto in await market.cryptos(symbols, before_s)]
 
 
-def asking(market: Market, *symbols: str) -> "asyncio.Task[list[str]]":
+def asking(market: MarketCatalog, *symbols: str) -> "asyncio.Task[list[str]]":
     """Return a request that comes when the test next waits."""
     return asyncio.create_task(seen(market, list(symbols)))
 
 
-async def asked(market: Market, *symbols: str) -> "asyncio.Task[list[str]]":
+async def asked(market: MarketCatalog, *symbols: str) -> "asyncio.Task[list[str]]":
     """Return a request that has come, and waits."""
     request = asking(market, *symbols)
     await asyncio.sleep(0)
     return request
 
 
-async def test_what_is_unchanged_is_not_listed_again(data: MarketData, calls: Calls, market: Market) -> None:
+async def test_what_is_unchanged_is_not_listed_again(
+    data: MarketData, calls: Calls, market: MarketCatalog
+) -> None:
     before = await data.fingerprints("AUSDT")
     for _ in range(3):
         assert await seen(market, ["AUSDT"]) == before
@@ -43,7 +45,7 @@ async def test_what_is_unchanged_is_not_listed_again(data: MarketData, calls: Ca
 
 
 async def test_a_check_serves_only_requests_that_came_before_it_began(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     before = await data.fingerprints("AUSDT")
     may_pass = calls.hold()
@@ -59,7 +61,7 @@ async def test_a_check_serves_only_requests_that_came_before_it_began(
 
 
 async def test_requests_that_come_together_share_a_check(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     await seen(market, [])
     requests = [seen(market, [symbol]) for symbol in SYMBOLS for _ in range(4)]
@@ -68,7 +70,9 @@ async def test_requests_that_come_together_share_a_check(
     assert len(calls.requests) == 2
 
 
-async def test_one_check_is_under_way_at_a_time(data: MarketData, calls: Calls, market: Market) -> None:
+async def test_one_check_is_under_way_at_a_time(
+    data: MarketData, calls: Calls, market: MarketCatalog
+) -> None:
     await seen(market, [])
     requests = []
     while len(calls.requests) < 20:
@@ -81,7 +85,7 @@ async def test_one_check_is_under_way_at_a_time(data: MarketData, calls: Calls, 
 async def test_a_check_without_an_answer_does_not_hold_up_the_next_one(data: MarketData) -> None:
     calls = Calls()
     async with open_channel(data.address, interceptors=[calls]) as channel:
-        market = Market(MarketDataServiceStub(channel), slow_check_s=0.01)
+        market = MarketCatalog(MarketDataServiceStub(channel), slow_check_s=0.01)
         may_pass = calls.hold()
         first = await asked(market, "AUSDT")
         await calls.until_answered()
@@ -93,7 +97,9 @@ async def test_a_check_without_an_answer_does_not_hold_up_the_next_one(data: Mar
         assert await first == await data.fingerprints("AUSDT")
 
 
-async def test_whoever_asked_for_a_check_may_leave(data: MarketData, calls: Calls, market: Market) -> None:
+async def test_whoever_asked_for_a_check_may_leave(
+    data: MarketData, calls: Calls, market: MarketCatalog
+) -> None:
     may_pass = calls.hold()
     first, second = asking(market, "AUSDT"), asking(market, "AUSDT")
     await calls.until_answered()
@@ -105,7 +111,7 @@ async def test_whoever_asked_for_a_check_may_leave(data: MarketData, calls: Call
 
 
 async def test_a_check_that_fails_fails_its_requests_and_no_other(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     async with data.broken():
         failing = [asking(market, "AUSDT") for _ in range(3)]
@@ -118,7 +124,9 @@ async def test_a_check_that_fails_fails_its_requests_and_no_other(
     assert await later == await data.fingerprints("AUSDT")
 
 
-async def test_only_what_is_asked_for_is_listed(data: MarketData, calls: Calls, market: Market) -> None:
+async def test_only_what_is_asked_for_is_listed(
+    data: MarketData, calls: Calls, market: MarketCatalog
+) -> None:
     present = dict(zip(SYMBOLS, await data.fingerprints(), strict=True))
     for symbols in (["BUSDT"], ["CUSDT", "AUSDT"], ["AUSDT", "BUSDT"], []):
         assert await seen(market, symbols) == [present[symbol] for symbol in symbols or SYMBOLS]
@@ -128,7 +136,7 @@ async def test_only_what_is_asked_for_is_listed(data: MarketData, calls: Calls, 
 
 
 async def test_whoever_names_an_unknown_crypto_gets_all(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     everything = await data.fingerprints()
     assert await seen(market, ["AUSDT", "DUSDT"]) == everything
@@ -138,7 +146,7 @@ async def test_whoever_names_an_unknown_crypto_gets_all(
 
 
 async def test_each_time_before_which_runs_see_the_data_has_a_list_of_its_own(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     for hour in (100, 200):
         await data.change("AUSDT", hour)
@@ -160,7 +168,7 @@ async def test_each_time_before_which_runs_see_the_data_has_a_list_of_its_own(
 
 
 async def test_a_list_of_older_data_that_comes_late_is_only_for_who_asked_for_it(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     await seen(market, ["AUSDT"])
     before = await data.fingerprints("BUSDT")
@@ -181,7 +189,7 @@ async def test_a_list_of_older_data_that_comes_late_is_only_for_who_asked_for_it
 
 
 async def test_pages_of_several_versions_are_only_for_who_asked_for_them(
-    data: MarketData, calls: Calls, market: Market
+    data: MarketData, calls: Calls, market: MarketCatalog
 ) -> None:
     async with data.crowded():
         before = await data.fingerprints("AUSDT")

@@ -132,7 +132,7 @@ def test_a_start_without_an_end_is_kept() -> None:
         planned(asked(start_s=START_S + 700 * DAY_S), *MANY)
 
 
-def test_who_names_cryptos_and_window_is_told_what_fails() -> None:
+def test_named_cryptos_in_a_given_window_are_never_left_out() -> None:
     window = {"start_s": START_S, "end_s": START_S + DAY_S}
     plan = planned(asked("OLD", "C0", **window), *MANY, ODD_OLD)
     assert (symbols_of(plan.cryptos), plan.left_out) == (["OLD", "C0"], [])

@@ -10,7 +10,7 @@ from backcast_engine import Distance, Execution
 from backcast_engine.errors import InvalidInput
 from backcast_engine.portfolio import PortfolioSize, Rebalancing, WeightedStrategy
 from backcast_engine.rules.parse import parse
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.strategies.custom_rules import CustomRules
 from backcast_engine.strategies.ma_cross import MaCross
 from backcast_engine.strategies.rsi import Rsi
@@ -51,7 +51,7 @@ def test_a_name_is_that_of_all_strategies_and_of_the_rank() -> None:
     rules = CustomRules(parse("rsi({period}) < {low}", "entry"))
     grid = grid_of(
         *(rules, Rsi(), MaCross()),
-        rank=parse("roc({period} * 2)", "rank", Kind.SERIES),
+        rank=parse("roc({period} * 2)", "rank", ValueKind.SERIES),
         ranges=[("period", [5, 9]), ("low", [30.0])],
         settings=[STOPS],
         own=[("max_positions", (2, None)), ("rebalancing", (None, Rebalancing(24)))],
@@ -64,15 +64,15 @@ def test_a_name_is_that_of_all_strategies_and_of_the_rank() -> None:
     first, last = grid.request(0), grid.request(15)
     assert last.strategies[0].strategy == CustomRules(parse("rsi(9) < 30", "entry"))
     assert [each.strategy for each in last.strategies[1:]] == [Rsi(9), MaCross()]
-    assert last.rank == parse("roc(18)", "rank", Kind.SERIES)
+    assert last.rank == parse("roc(18)", "rank", ValueKind.SERIES)
     assert (first.max_positions, first.rebalancing, first.run.execution) == (2, None, STOPS.values[0])
     assert (last.max_positions, last.rebalancing, last.run.execution) == (None, Rebalancing(24), Execution())
     assert grid.possible().tolist() == list(range(16))
 
 
 def test_a_rank_that_is_swept_takes_the_place_of_that_of_the_portfolio() -> None:
-    ranks = tuple(parse(text, "rank", Kind.SERIES) for text in ("roc(5)", "rsi(7)"))
-    grid = grid_of(Rsi(), rank=parse("close", "rank", Kind.SERIES), own=[("rank", (*ranks, None))])
+    ranks = tuple(parse(text, "rank", ValueKind.SERIES) for text in ("roc(5)", "rsi(7)"))
+    grid = grid_of(Rsi(), rank=parse("close", "rank", ValueKind.SERIES), own=[("rank", (*ranks, None))])
     assert [grid.request(position).rank for position in range(3)] == [*ranks, None]
 
 
@@ -109,7 +109,7 @@ def test_combinations_that_conflict_are_not_possible() -> None:
             ],
         ),
         (
-            {"own": [("rank", (parse("close > 3", "rank", Kind.CONDITION),))]},
+            {"own": [("rank", (parse("close > 3", "rank", ValueKind.CONDITION),))]},
             ["portfolio_ranges[0].values[0].rank"],
         ),
         ({"ranges": [("period", [5])], "max_positions": 0}, ["max_positions"]),

@@ -1,4 +1,4 @@
-"""Plans of portfolios: defaults, limits, and keys that tell apart everything that a result depends on."""
+"""Plans of portfolios: defaults, limits, and keys that depend on everything that a result depends on."""
 
 from dataclasses import replace
 from typing import Any
@@ -126,7 +126,7 @@ def key_of(plan: PortfolioPlan, **other_fingerprints: str) -> str:
     return PortfolioKeys(plan.run, plan.cryptos).key(plan.portfolio, {**seen, **other_fingerprints})
 
 
-def test_a_key_tells_apart_everything_that_a_result_depends_on() -> None:
+def test_a_key_depends_on_everything_that_a_result_depends_on() -> None:
     keys = [key_of(planned(**fields)) for fields in KEYS] + [key_of(planned(), C07="other")]
     assert len(set(keys)) == len(keys)
 

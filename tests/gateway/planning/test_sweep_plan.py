@@ -71,14 +71,14 @@ def test_chunks_cover_every_combination(folds: int | None) -> None:
     assert (plan.chunk_count - 1) * plan.chunk_size < 700 <= plan.chunk_count * plan.chunk_size
 
 
-def test_what_makes_so_many_backtests_is_told_in_words() -> None:
+def test_the_factors_of_too_many_backtests_are_named_in_words() -> None:
     plan = planned(cryptos=201, periods=5000)
     assert plan.backtests == 1_005_000
     assert plan.factors == "5,000 combinations × 201 cryptos"
     assert planned(cryptos=3, periods=20, fold_count=2).factors == "20 combinations × 3 cryptos × 4 windows"
 
 
-def test_where_no_combination_is_possible_the_first_conflict_is_told() -> None:
+def test_where_no_combination_is_possible_the_first_conflict_is_named() -> None:
     with pytest.raises(
         InvalidInput, match=r"ranges: no combination is possible; of the first one, strategy\.rsi"
     ):
@@ -90,7 +90,7 @@ def test_without_any_data_there_is_no_sweep() -> None:
         planned(cryptos=0)
 
 
-def test_keys_tell_chunks_cryptos_and_data_apart_and_know_the_same_chunk() -> None:
+def test_keys_differ_by_chunk_crypto_and_data_and_agree_for_the_same_chunk() -> None:
     plan, longer = planned(periods=700), planned(periods=800)
     keys = ChunkKeys(plan)
     every = {keys.key(chunk, crypto(symbol), data) for chunk in (0, 1, 2) for symbol in "AB" for data in "xy"}
@@ -103,7 +103,7 @@ def test_keys_tell_chunks_cryptos_and_data_apart_and_know_the_same_chunk() -> No
     ]
 
 
-def test_keys_of_days_tell_until_when_days_are_over() -> None:
+def test_keys_of_days_contain_the_time_up_to_which_days_are_over() -> None:
     run = planned().request.run
     end_s = START_S + 100 * DAY_S
     for interval, differs in ((Interval.HOUR_1, False), (Interval.DAY_1, True)):
@@ -136,7 +136,7 @@ def test_an_unknown_choice_names_its_field(fields: dict[str, Any], fault: str) -
     assert str(caught.value) == fault
 
 
-def test_all_that_is_wrong_with_a_sweep_is_told_at_once() -> None:
+def test_all_violations_of_a_sweep_are_reported_at_once() -> None:
     request = planned().request
     run = replace(request.run, symbols={"NOPE": "symbols[0]"}, execution=Execution(fee_rate=2))
     with pytest.raises(InvalidInput) as caught:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.gateway.runs.admission import Admission, Limits
+from services.gateway.runs.admission import Admission, RunLimits
 from tests.gateway.runs.runs import Work
 
 
 @pytest.fixture
 def admission() -> Admission:
-    return Admission(Limits(1, 1, 10, 10, 10, 10))
+    return Admission(RunLimits(1, 1, 10, 10, 10, 10))
 
 
 @pytest.fixture

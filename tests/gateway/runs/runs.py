@@ -8,7 +8,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from services.gateway.auth.clients import ANONYMOUS
 from services.gateway.runs.admission import Admission
 from services.gateway.runs.event_log import EventLog, LoggedEvent
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.gateway.runs.run import Run
 
 IDLE_S = 60.0
@@ -30,7 +30,7 @@ async def turns(count: int) -> None:
 
 
 class Work:
-    """Makes events when it is told to, and knows whether it is at work."""
+    """Makes events on demand, and knows whether it is at work."""
 
     def __init__(self) -> None:
         self.go = asyncio.Semaphore(0)
@@ -76,7 +76,7 @@ def live(
     log: EventLog | None = None,
 ) -> Run:
     return Run(
-        RunReport(run_id, "RunBacktests", "anonymous", "rsi"),
+        RunRecord(run_id, "RunBacktests", "anonymous", "rsi"),
         work.events,
         admission.enter(ANONYMOUS),
         log or EventLog(IDLE_S),

@@ -6,9 +6,9 @@ import pytest
 
 from services.domain.errors import Exhausted, TooLarge
 from services.gateway.auth.clients import ANONYMOUS, Client, Right
-from services.gateway.runs.admission import Admission, Limits, RequestSize, Slot
+from services.gateway.runs.admission import Admission, RequestSize, RunLimits, Slot
 
-LIMITS = Limits(
+LIMITS = RunLimits(
     max_runs=4,
     max_runs_per_client=3,
     max_backtests=1_000,

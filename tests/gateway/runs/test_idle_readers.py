@@ -58,7 +58,7 @@ async def test_a_run_whose_reader_does_not_read_is_paused_and_goes_on_when_it_re
     assert idle.run.state is RunState.COMPLETED
 
 
-async def test_a_reader_that_is_back_without_a_slot_is_told_so_and_can_watch_later(
+async def test_a_reader_that_returns_without_a_free_slot_gets_an_error_and_can_watch_later(
     admission: Admission, work: Work
 ) -> None:
     idle = Idle(admission, work)
@@ -93,7 +93,7 @@ async def test_a_run_that_does_not_resume_is_cancelled_when_nobody_reads(
     idle = Idle(admission, work, resumes=False)
     await idle.begin()
     await idle.clock.advance(IDLE_S)
-    assert (idle.run.state, idle.run.report.outcome, work.at_work) == (
+    assert (idle.run.state, idle.run.record.outcome, work.at_work) == (
         *(RunState.CANCELLED, "cancelled"),
         False,
     )

@@ -11,8 +11,8 @@ from services.domain.errors import AlreadyExists, Cancelled, Exhausted, Internal
 from services.gateway.auth.clients import ANONYMOUS, Client
 from services.gateway.runs.admission import Admission
 from services.gateway.runs.event_log import EventLog, LoggedEvent
+from services.gateway.runs.record import RunRecord
 from services.gateway.runs.registry import RunRegistry
-from services.gateway.runs.report import RunReport
 from services.gateway.runs.run import Run, RunState
 from tests.gateway.cache.clock import settled
 from tests.gateway.runs.runs import IDLE_S, Work, event, live, number_of, turns
@@ -86,7 +86,7 @@ async def test_a_run_that_does_not_resume_is_cancelled_when_its_watcher_leaves(
     run = live(admission, work, resumes=False)
     async with aclosing(run.watch()) as watcher:
         await take(watcher, work, 1)
-    assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
+    assert (run.state, run.record.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
 
 
 async def test_a_cancelled_run_ends_for_all_who_watch(admission: Admission, work: Work) -> None:
@@ -117,7 +117,7 @@ async def test_the_error_of_a_run_reaches_all_who_watch(
     work.go.release()
     with pytest.raises(raised):
         await anext(watcher)
-    assert (run.state, run.report.outcome) == (RunState.FAILED, outcome)
+    assert (run.state, run.record.outcome) == (RunState.FAILED, outcome)
     again = run.watch()
     assert number_of(await anext(again)) == 1
     with pytest.raises(raised):
@@ -131,7 +131,7 @@ async def test_a_run_that_is_cancelled_while_its_last_watcher_leaves_is_cancelle
     watcher = run.watch()
     await take(watcher, work, 1)
     await asyncio.gather(watcher.aclose(), run.cancel())
-    assert (run.state, run.report.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
+    assert (run.state, run.record.outcome, work.at_work) == (RunState.CANCELLED, "cancelled", False)
     admission.enter(ANONYMOUS)
 
 
@@ -170,7 +170,7 @@ async def test_a_run_that_is_taken_up_while_another_is_planned_keeps_its_id(
         with pytest.raises(AlreadyExists):
             registry.add(
                 Run(
-                    RunReport("one", "", "", ""),
+                    RunRecord("one", "", "", ""),
                     work.events,
                     run._slot,
                     EventLog(IDLE_S),

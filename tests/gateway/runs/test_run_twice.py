@@ -15,7 +15,7 @@ from services.gateway.cache.run_cache import RunCache
 from services.gateway.planning.crypto_data import CryptoData
 from services.gateway.planning.run_plan import CacheMode, RunPlan
 from services.gateway.runs.backtest_events import BacktestEvents
-from services.gateway.runs.report import RunReport
+from services.gateway.runs.record import RunRecord
 from services.wire.result_parts import PartJoiner
 from tests.gateway.computed import computed_result
 
@@ -73,8 +73,8 @@ def new_run(compute: _Compute, symbols: list[str] = SYMBOLS) -> BacktestEvents:
         Backtest(Rsi(), Interval.HOUR_1, Window(0, 3600), Execution(), Detail.METRICS, 0),
         CacheMode.BYPASS,
     )
-    nothing, report = cast("Any", None), RunReport("one", "RunBacktests", "a", "rsi")
-    return BacktestEvents(plan, RunCache(nothing, plan.cache_mode), nothing, cast("Any", compute), report, 0)
+    nothing, record = cast("Any", None), RunRecord("one", "RunBacktests", "a", "rsi")
+    return BacktestEvents(plan, RunCache(nothing, plan.cache_mode), nothing, cast("Any", compute), record, 0)
 
 
 async def events_closed_after(first: int, run: BacktestEvents) -> list[RunBacktestsResponse]:

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from backcast_engine import METRIC_NAMES
 from services.gateway.runs.statistics import summarize_rows
 from services.gateway.sweeps.selection_bias import best_combination
-from services.gateway.sweeps.table import Part, SweepTable
+from services.gateway.sweeps.table import FoldWindow, SweepTable
 
 METRICS = len(METRIC_NAMES)
 NAN = np.nan
@@ -49,7 +49,7 @@ def test_train_and_test_are_means_over_the_folds() -> None:
     figures = np.random.default_rng(3).normal(size=(4, 5, 6, METRICS))
     figures[1, 2, 4] = NAN
     table = table_of(figures, parts=2)
-    for part in Part:
+    for part in FoldWindow:
         means = figures[:, :, part::2].mean(axis=2)
         for crypto in range(4):
             for combination in range(5):
@@ -59,14 +59,14 @@ def test_train_and_test_are_means_over_the_folds() -> None:
         across = table.across_cryptos(1, 5, part)
         np.testing.assert_allclose(across.median, np.nanmedian(means[:, 1:], axis=0), rtol=1e-15)
     # Undefined in one fold, it is undefined over all of them.
-    assert table.across_cryptos(0, 5, Part.TRAIN).count[2, 0] == 3
-    assert table.across_cryptos(0, 5, Part.TEST).count[2, 0] == 4
+    assert table.across_cryptos(0, 5, FoldWindow.TRAIN).count[2, 0] == 3
+    assert table.across_cryptos(0, 5, FoldWindow.TEST).count[2, 0] == 4
 
 
 def test_a_window_that_is_not_cut_is_as_it_was_computed() -> None:
     figures = np.random.default_rng(4).normal(size=(2, 3, 1, METRICS))
     table = table_of(figures, parts=1)
-    assert table.trial(2, 1, Part.TRAIN).tobytes() == figures[1, 2, 0].tobytes()
+    assert table.trial(2, 1, FoldWindow.TRAIN).tobytes() == figures[1, 2, 0].tobytes()
     np.testing.assert_array_equal(
         table.counted_in_window("cagr", 0), figures[:, :, 0, METRIC_NAMES.index("cagr")].T
     )
@@ -121,14 +121,14 @@ def idle_table() -> SweepTable:
 
 def test_a_trial_without_a_trade_counts_in_means_over_folds_and_cryptos() -> None:
     table = idle_table()
-    assert table.trial(0, 1, Part.TRAIN)[SHARPE] == 1  # of 0 and 2
+    assert table.trial(0, 1, FoldWindow.TRAIN)[SHARPE] == 1  # of 0 and 2
     # By the folds 2.5 and 0.5, 0 and 2, 3.5 and 3.5; below 1 and 1, 1.5 and 1.5.
-    assert table.across_cryptos(0, 2, Part.TRAIN).median[0, SHARPE] == 1.5
+    assert table.across_cryptos(0, 2, FoldWindow.TRAIN).median[0, SHARPE] == 1.5
     # Of 0 and 1, 0 and 0, 3.5 and 0: without the idle ones there would be none.
-    np.testing.assert_equal(table.across_cryptos(0, 2, Part.TEST).median[0, SHARPE], 0.5)
-    np.testing.assert_equal(table.means_across_cryptos("sharpe_ratio", Part.TRAIN), [2, 1.25])
+    np.testing.assert_equal(table.across_cryptos(0, 2, FoldWindow.TEST).median[0, SHARPE], 0.5)
+    np.testing.assert_equal(table.means_across_cryptos("sharpe_ratio", FoldWindow.TRAIN), [2, 1.25])
     # What failed is no trade: combination 1 has figures on two cryptos in the first fold.
-    assert table.across_cryptos(0, 2, Part.TRAIN).count[1, SHARPE] == 2
+    assert table.across_cryptos(0, 2, FoldWindow.TRAIN).count[1, SHARPE] == 2
     assert table.medians_in_window(0, 1)[SHARPE] == 0
     np.testing.assert_equal(table.counted_in_window("sharpe_ratio", 0), [[2.5, 0, 3.5], [1, 1.5, NAN]])
 
@@ -143,8 +143,8 @@ def test_a_score_is_the_median_in_one_window_of_combinations_that_trade_enough()
 
 def test_how_many_traded_is_counted_in_every_fold() -> None:
     table = idle_table()
-    assert table.cryptos_traded(0, 2, Part.TRAIN).tolist() == [2, 2]
-    assert table.cryptos_traded(0, 2, Part.TEST).tolist() == [0, 3]
+    assert table.cryptos_traded(0, 2, FoldWindow.TRAIN).tolist() == [2, 2]
+    assert table.cryptos_traded(0, 2, FoldWindow.TEST).tolist() == [0, 3]
     # Medians of 5, 0, 7 and of 1, 4, 7; of 2, 3 and of 2, 3, 4.
     assert table.median_trades(0, 2).tolist() == [4, 2.5]
     np.testing.assert_equal(table.trades_in_window(2), [[1, 4, 7], [2, 3, 4]])
@@ -154,8 +154,8 @@ def test_a_trial_of_one_fold_stays_as_it_is_by_itself() -> None:
     figures = np.full((1, 1, 2, METRICS), NAN)
     figures[..., TRADES] = figures[..., OPEN] = 0
     table = table_of(figures, parts=2)
-    assert np.isnan(table.trial(0, 0, Part.TEST)[SHARPE])
-    assert table.across_cryptos(0, 1, Part.TEST).mean[0, SHARPE] == 0
+    assert np.isnan(table.trial(0, 0, FoldWindow.TEST)[SHARPE])
+    assert table.across_cryptos(0, 1, FoldWindow.TEST).mean[0, SHARPE] == 0
 
 
 def test_block_returns_are_means_over_the_cryptos_that_did_not_fail() -> None:

@@ -14,8 +14,8 @@ from tests.waiting import LIMIT_S
 
 expect.set_options(timeout=1000 * LIMIT_S)
 
-# Tells the console of two streams that are open at once. A stream is closed at its end or when it is aborted.
-TELL_OF_STREAMS = """
+# Logs to the console if two streams are open at once. A stream is closed at its end or when it is aborted.
+REPORT_STREAMS = """
   const streaming = /[/](RunBacktests|RunPortfolio|WatchRun|SweepBacktests|StreamCandles|StreamSeries)$/;
   const open = new Set();
   const { fetch } = window;
@@ -146,7 +146,7 @@ async def opened(browser: Browser, address: str) -> AsyncIterator[Tab]:
     """Open a tab of its own, without a cache or a session of others; its body must leave it clean."""
     context = await browser.new_context(accept_downloads=True)
     try:
-        await context.add_init_script(TELL_OF_STREAMS)
+        await context.add_init_script(REPORT_STREAMS)
         page = await context.new_page()
         tab = Tab(page, address)
         page.on("console", lambda message: tab.errors.append(f"{message.type}: {message.text}"))

@@ -1,4 +1,4 @@
-"""The page is usable by screen readers, in the light and in the dark, as far as axe-core can tell."""
+"""The page is usable by screen readers, in the light and in the dark, as far as axe-core finds."""
 
 from typing import Literal
 

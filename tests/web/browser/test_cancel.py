@@ -86,6 +86,22 @@ async def test_a_run_that_is_cancelled_leaves_no_work_to_the_workers(
     assert await counted.metrics.backtests() == before
 
 
+async def test_a_portfolio_that_is_cancelled_leaves_no_work_to_the_workers(
+    counted: Counted, cryptos: list[str]
+) -> None:
+    tab, before = counted.tab, await counted.metrics.backtests()
+    async with workers_held(counted.stack):
+        query = {"strategy": "rsi", "symbols": ",".join(cryptos), "positions": "3", "p.period": "27"}
+        await tab.show("/portfolio", **query)
+        await tab.button("Run").click()
+        await counted.until_worker_is_busy()
+        await tab.button("Cancel").click()
+        await expect(tab.says("The portfolio was cancelled.")).to_be_visible()
+        await counted.metrics.until_nobody_works()
+    assert await counted.state() == run_service_pb2.RUN_STATE_CANCELLED
+    assert await counted.metrics.backtests() == before
+
+
 async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
     counted: Counted, cryptos: list[str]
 ) -> None:

@@ -138,7 +138,7 @@ async def test_the_series_of_the_strategy_are_in_the_chart(tab: Tab, crypto: str
     await expect(legend.nth(1)).to_contain_text("RSI 14")
 
 
-async def test_missing_candles_and_breaks_are_told(tab: Tab, odd_cryptos: None) -> None:
+async def test_missing_candles_and_breaks_are_shown(tab: Tab, odd_cryptos: None) -> None:
     data = tab.page.get_by_role("region", name="Data")
     await tab.show("/crypto", symbol=WITH_GAP, **BACKTEST)
     await expect(data).to_contain_text("12 of 2,400 candles are missing (0.5 %)")
@@ -164,7 +164,7 @@ async def test_a_run_without_look_ahead_is_verified(tab: Tab, crypto: str) -> No
 
 
 @pytest.mark.parametrize("what", ["equity", "entry price of a trade"])
-async def test_a_result_that_knows_the_future_is_told(tab: Tab, crypto: str, what: str) -> None:
+async def test_a_result_that_knows_the_future_is_reported(tab: Tab, crypto: str, what: str) -> None:
     shorter, changed_s = 0, 0
 
     async def change_shorter(route: Route) -> None:

@@ -115,7 +115,7 @@ async def test_a_dropped_folder_gives_the_files_within_and_none_that_are_hidden(
     (tmp_path / "2024" / ".hidden.csv").write_text("nothing of the kind")
     await shown(tab)
     await expect(tab.says("Drop files of candles here")).to_be_visible()
-    # A folder cannot be made within the page: the browser is told of one of the machine's.
+    # A folder cannot be made within the page: the browser is given one of the machine's.
     browser = await tab.page.context.new_cdp_session(tab.page)
     dragged = {"items": [], "files": [str(tmp_path / "2024")], "dragOperationsMask": 1}
     # The pointer lets go as soon as it has come upon another element.

@@ -91,7 +91,7 @@ async def test_a_fetch_that_is_started_on_the_page_shows_its_progress_and_brings
     data_service: "MarketDataServiceAsyncStub",
 ) -> None:
     with serving(exchange.stand_in), feed_process(stack, short_folder, exchange) as feed:
-        await feed.record(event="round")
+        await feed.record(event="round ended")
         await tab.show("/data")
         row = panel(tab).get_by_role("row", name=f"binance {exchange.quote}")
         await expect(row).to_contain_text("2024-01-16 10:00", timeout=_SLOW_MS)
@@ -123,11 +123,11 @@ async def test_a_fetch_that_is_started_on_the_page_shows_its_progress_and_brings
     assert [crypto.candle_count for crypto in listed] == [HOURS, HOURS]
 
 
-async def test_a_fetch_that_cannot_be_names_the_field_or_tells_why_it_failed(
+async def test_an_impossible_fetch_names_the_field_or_shows_why_it_failed(
     tab: Tab, stack: LocalStack, short_folder: Path, exchange: FollowedExchange
 ) -> None:
     with serving(exchange.stand_in), feed_process(stack, short_folder, exchange) as feed:
-        await feed.record(event="round")
+        await feed.record(event="round ended")
         await tab.show("/data")
         await fill(tab, Or_symbols="BTCUSDT.P", From="2999-01-01")
         await expect(panel(tab).get_by_label("All pairs of a currency")).to_have_value("")
@@ -150,7 +150,7 @@ async def test_a_fetch_can_be_cancelled_on_the_page(
     tab: Tab, stack: LocalStack, short_folder: Path, exchange: FollowedExchange
 ) -> None:
     with serving(exchange.stand_in), feed_process(stack, short_folder, exchange) as feed:
-        await feed.record(event="round")
+        await feed.record(event="round ended")
         go_on = Event()
 
         def hold(_: int) -> None:

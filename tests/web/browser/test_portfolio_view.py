@@ -2,19 +2,18 @@
 
 import re
 
-import grpc
 from playwright.async_api import Browser, Locator, expect
 
-from backcast.backtest.v1 import portfolio_pb2, result_pb2
+from backcast.backtest.v1 import portfolio_pb2
 from backcast.gateway.v1 import portfolio_service_pb2 as pb
 from backcast.gateway.v1.backtest_service_pb2 import ParseRulesRequest
 from backcast.gateway.v1.backtest_service_pb2_grpc import BacktestServiceStub
-from backcast.gateway.v1.portfolio_service_pb2_grpc import PortfolioServiceStub
 from backcast.gateway.v1.run_service_pb2 import WatchRunRequest
 from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.local.stack import LocalStack
 from services.rpc.channel import open_channel
 from tests.end_to_end.processes import workers_held
+from tests.web.browser.portfolio import figure, problem, run, until_there
 from tests.web.browser.tab import Tab, calls_of, opened
 
 QUERY = {"strategy": "rsi", "p.period": "7", "positions": "3", "rank": "roc(48)"}
@@ -134,22 +133,6 @@ async def test_an_account_is_restored_by_a_link_and_watched_from_the_runs(
         await expect(other.page.get_by_role("alert")).to_contain_text("open it from the view Runs")
 
 
-async def test_an_account_of_several_strategies_is_watched(
-    tab: Tab, stack: LocalStack, cryptos: list[str]
-) -> None:
-    request = pb.RunPortfolioRequest(symbols=cryptos[:4], run_id="two-strategies")
-    for weight, name in ((0.25, "rsi"), (0.75, "macd")):
-        one = request.spec.strategies.add(weight=weight)
-        getattr(one.strategy, name).SetInParent()
-    async with open_channel(stack.gateway_address) as channel:
-        await run(channel, request)
-    await tab.show("/portfolio", run="two-strategies")
-    await expect(tab.page.get_by_role("heading", level=1)).to_contain_text(
-        "25.0 % rsi, 75.0 % macd in one account of 4 cryptos"
-    )
-    await expect(figure(tab, "total return").first).to_be_visible()
-
-
 async def test_cancel_ends_an_account_whose_signals_are_computed(
     tab: Tab, stack: LocalStack, cryptos: list[str]
 ) -> None:
@@ -205,11 +188,6 @@ async def account(tab: Tab, cryptos: list[str], **query: str) -> None:
     await until_there(tab)
 
 
-async def until_there(tab: Tab) -> None:
-    """Wait until the account is there."""
-    await expect(tab.page.locator(".account-figures")).to_be_visible()
-
-
 async def result_of(stack: LocalStack, cryptos: list[str]) -> portfolio_pb2.PortfolioResult:
     """Return the result of the account of ACCOUNT, as the gateway has it."""
     async with open_channel(stack.gateway_address) as channel:
@@ -224,24 +202,6 @@ async def result_of(stack: LocalStack, cryptos: list[str]) -> portfolio_pb2.Port
         return await run(channel, pb.RunPortfolioRequest(symbols=cryptos, spec=spec))
 
 
-async def run(channel: grpc.aio.Channel, request: pb.RunPortfolioRequest) -> portfolio_pb2.PortfolioResult:
-    """Return the result of a request, with all its details."""
-    request.detail = result_pb2.DETAIL_EQUITY
-    result = portfolio_pb2.PortfolioResult()
-    async for event in PortfolioServiceStub(channel).RunPortfolio(request):
-        result.MergeFrom(event.result)
-        result.MergeFrom(event.result_continuation)
-    return result
-
-
-def figure(tab: Tab, label: str) -> Locator:
-    """Return the figures of a metric: of the account, of holding, and of the benchmark."""
-    row = tab.page.locator(".account-figures tr").filter(
-        has=tab.page.get_by_role("rowheader", name=label, exact=True)
-    )
-    return row.get_by_role("cell")
-
-
 def cells(tab: Tab, index: int) -> Locator:
     """Return the cells of a column of the table of cryptos."""
     return tab.page.locator(f".contributions .grid-row:not(.grid-head) > div:nth-child({index + 1})")
@@ -249,11 +209,6 @@ def cells(tab: Tab, index: int) -> Locator:
 
 async def column(tab: Tab, index: int) -> list[str]:
     return await cells(tab, index).all_inner_texts()
-
-
-def problem(tab: Tab, field: str) -> Locator:
-    """Return what is said to be wrong with a field."""
-    return tab.page.locator(f'[data-field="{field}"] .problem')
 
 
 def shown(value: float) -> str:

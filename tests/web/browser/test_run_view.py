@@ -40,7 +40,7 @@ async def test_the_first_rows_are_there_before_the_last_result_is_computed(
     await tab.until_rows(24)
 
 
-async def test_a_run_tells_its_time_its_failures_and_what_it_comes_to(
+async def test_a_run_shows_its_time_its_failures_and_its_summary(
     tab: Tab,
     stack: LocalStack,
     cryptos: list[str],

@@ -1,6 +1,6 @@
 """A tab has one stream: views that need one take it from the run or the sweep, which goes on afterwards.
 
-That there is never a second one is told by every test of the page: see TELL_OF_STREAMS.
+Every test of the page checks that there is never a second one: see REPORT_STREAMS.
 """
 
 import re

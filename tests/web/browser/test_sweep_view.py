@@ -63,17 +63,17 @@ async def test_a_cell_of_the_heat_map_has_the_median_of_its_combination(
     await swept(tab, cryptos[:5])
     rows = await expected_rows(gateway, cryptos[:5])
     assert len(rows) == 6
-    told = tab.page.locator(".heat-map-value")
+    shown_value = tab.page.locator(".heat-map-value")
     await tab.page.get_by_role("application").focus()
     # To the corner, from wherever the best one is.
     for key in ("ArrowLeft", "ArrowDown", "ArrowDown"):
         await tab.page.keyboard.press(key)
-    await expect(told).to_have_text(words(rows[5, 20], 5, 20))
+    await expect(shown_value).to_have_text(words(rows[5, 20], 5, 20))
     for key in ("ArrowRight", "ArrowUp", "ArrowUp"):
         await tab.page.keyboard.press(key)
-    await expect(told).to_have_text(words(rows[10, 40], 10, 40))
+    await expect(shown_value).to_have_text(words(rows[10, 40], 10, 40))
     await tab.page.keyboard.press("ArrowDown")
-    await expect(told).to_have_text(words(rows[10, 30], 10, 30))
+    await expect(shown_value).to_have_text(words(rows[10, 30], 10, 30))
     await tab.page.keyboard.press("ArrowUp")
     await tab.page.keyboard.press("Enter")
     await expect(tab.page.locator(".sweep-picked")).to_contain_text("fast 10, slow 40")
@@ -101,7 +101,7 @@ async def test_the_heat_map_of_one_crypto_has_its_own_figures(
     await tab.page.get_by_label("Of", exact=True).select_option(cryptos[3])
     await expect(tab.page.get_by_role("heading", level=2, name=cryptos[3])).to_be_visible()
     request = pb.RunBacktestRequest(symbol=cryptos[3])
-    told = tab.page.locator(".heat-map-value")
+    shown_value = tab.page.locator(".heat-map-value")
     await tab.page.get_by_role("application").focus()
     for key, fast, slow in (("ArrowLeft", 5, 20), ("ArrowRight", 10, 40)):
         for step in (key, *2 * ["ArrowDown" if slow == 20 else "ArrowUp"]):
@@ -109,7 +109,7 @@ async def test_the_heat_map_of_one_crypto_has_its_own_figures(
         request.spec.strategy.ma_cross.fast, request.spec.strategy.ma_cross.slow = fast, slow
         sharpe = (await gateway.RunBacktest(request)).result.metrics.sharpe_ratio
         shown = f"{sharpe:.2f}".replace("-", "−")
-        await expect(told).to_have_text(f"fast {fast}, slow {slow}: Sharpe ratio {shown}")
+        await expect(shown_value).to_have_text(f"fast {fast}, slow {slow}: Sharpe ratio {shown}")
     await tab.page.reload()
     await expect(tab.page.get_by_role("heading", level=2, name=cryptos[3])).to_be_visible()
 

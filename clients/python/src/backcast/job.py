@@ -14,7 +14,7 @@ from backcast.errors import BackcastError, CancelledError
 from backcast.portfolio_log import PortfolioLog
 from backcast.quantities import seconds
 from backcast.run_log import Progress, Recovery, RunLog, ended_early
-from backcast.sweep_events import SweepEvents, SweepRecovery
+from backcast.sweep_events import BaseSweepLog, SweepRecovery
 from backcast.versions import check_server, version_in
 from backcast.views import JobView
 
@@ -25,7 +25,7 @@ class Job(JobView):
     def __init__(
         self,
         calls: Calls,
-        log: RunLog | PortfolioLog | SweepEvents,
+        log: RunLog | PortfolioLog | BaseSweepLog,
         recovery: Recovery | SweepRecovery,
         timeout_s: float | None,
     ) -> None:

@@ -113,7 +113,7 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     folds: int
     """Or: the number of folds of a walk-forward."""
     curve_points: int
-    """With folds: the maximum number of points of the out-of-sample curve. Default: 500."""
+    """With folds: the maximum number of points of the out-of-sample curve. Default: 500; 0: all."""
     metric: str
     """The metric of the account to rank by. Default: sharpe_ratio."""
     top: int
@@ -123,7 +123,7 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     random: int
     """Trade only so many combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: trade so many combinations, which Optuna proposes by the accounts of those before."""
+    """Or: trade so many combinations (with folds: for each), which Optuna proposes by the accounts before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
@@ -142,7 +142,7 @@ class SweepOptions(BacktestOptions, total=False):
     min_trades: int
     """Combinations with fewer trades have no rank. Default: 1."""
     curve_points: int
-    """With folds: the maximum number of points of each out-of-sample curve. Default: all."""
+    """With folds: the maximum number of points of each out-of-sample curve. Default: 500; 0: all."""
     random: int
     """Backtest only so many combinations, chosen at random. Default: all."""
     optimize: int

@@ -26,7 +26,7 @@ from backcast.options import (
 )
 from backcast.quantities import Number
 from backcast.requests import WeightedMessages, portfolio_request
-from backcast.sweep_events import SweepEvents
+from backcast.sweep_events import BaseSweepLog
 from backcast.sweep_request import (
     range_values,
     set_execution_ranges,
@@ -132,7 +132,7 @@ def _own_range(
     return added
 
 
-class PortfolioSweepLog(SweepEvents):
+class PortfolioSweepLog(BaseSweepLog):
     """The events of a sweep over portfolios, of which a row is one account."""
 
     def add(self, event: SweepPortfoliosResponse) -> None:

@@ -17,7 +17,7 @@ from backcast.swept_values import SweptValues
 _PAUSE_S = 0.5
 
 
-class SweepEvents:
+class BaseSweepLog:
     """What all sweeps have in common: a start, progress, the best so far, rows, and a summary."""
 
     def __init__(
@@ -95,7 +95,7 @@ class SweepEvents:
 class SweepRecovery:
     """Decides, when the stream of a sweep has ended too early, whether and when to ask again."""
 
-    def __init__(self, log: SweepEvents, patience_s: float) -> None:
+    def __init__(self, log: BaseSweepLog, patience_s: float) -> None:
         """A server that is away is asked again for `patience_s` seconds."""
         self._log = log
         self._patience_s = patience_s

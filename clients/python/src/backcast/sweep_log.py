@@ -9,11 +9,11 @@ from backcast.frames import Names, Times
 from backcast.gateway.v1.backtest_service_pb2 import SweepBacktestsResponse
 from backcast.result import metric_rows
 from backcast.status import code_name, error_of_status
-from backcast.sweep_events import SweepEvents
+from backcast.sweep_events import BaseSweepLog
 from backcast.wire import joined
 
 
-class SweepLog(SweepEvents):
+class SweepLog(BaseSweepLog):
     """The events of a sweep over runs, of which a row has all cryptos."""
 
     def begin_anew(self) -> None:

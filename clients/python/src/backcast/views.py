@@ -9,7 +9,7 @@ from backcast.portfolio_log import PortfolioLog
 from backcast.portfolio_sweep_log import PortfolioSweepLog
 from backcast.result import metrics_of
 from backcast.run_log import Progress, RunLog
-from backcast.sweep_events import SweepEvents
+from backcast.sweep_events import BaseSweepLog
 from backcast.sweep_log import SweepLog
 
 
@@ -18,7 +18,7 @@ class JobView:
 
     _kind: ClassVar[str]
 
-    def __init__(self, log: RunLog | PortfolioLog | SweepEvents) -> None:
+    def __init__(self, log: RunLog | PortfolioLog | BaseSweepLog) -> None:
         self._log = log
         self._is_cancelled = False
 

@@ -37,8 +37,8 @@ def compiled(*signature: Any) -> Callable[[F], F]:
 def kernel(columns: int, *parameters: Any) -> Callable[[F], F]:
     """Compile kernel(*columns, runs, *parameters, result), which fills in the result in each run.
 
-    It may rely on every run being as long as `run_by_run` was told, the shortest one; it has a value at each
-    index of a run from shortest - 1 on, and writes no other.
+    Every run is at least as long as the shortest one, which `run_by_run` was given. The kernel has a value at
+    each index of a run from shortest - 1 on, and writes no other.
     """
     return compiled(*[COLUMN] * columns, _RUNS, *parameters, RESULT)
 

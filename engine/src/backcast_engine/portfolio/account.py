@@ -18,7 +18,7 @@ from numba import extending, from_dtype, njit, types
 from numpy.typing import NDArray
 
 from backcast_engine.candles import PriceColumn
-from backcast_engine.portfolio.columns import CRYPTO, CRYPTOS, LEG, LEGS, PRICES, SIDES, WHOLE, Market
+from backcast_engine.portfolio.columns import CRYPTO, CRYPTOS, LEG, LEGS, PRICES, SIDES, WHOLE, MarketColumns
 from backcast_engine.terms import TERMS, TRADE, Terms, TradeColumns
 
 _YEAR_S = 365 * 86_400
@@ -77,7 +77,7 @@ class Account:
     had: NDArray[np.bool_]
 
 
-def trade_account(market: Market, weights: PriceColumn, plan: Plan, terms: Terms) -> Account:
+def trade_account(market: MarketColumns, weights: PriceColumn, plan: Plan, terms: Terms) -> Account:
     """Trade the signals of all legs with one account, in a market that nothing was traded in.
 
     `weights` is float64 of shape (strategies,).

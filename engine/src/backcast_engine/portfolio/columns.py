@@ -34,7 +34,7 @@ CRYPTO = _record(
 # its fills, its profit at the last close, and what it lacks when positions are rebalanced. And its position,
 # as in `simulation`: `bought` units were bought in all, `paid` is what they took from the cash, `locked` is
 # the collateral of a short position, `mark` its present price, `until` the candle after which it is closed
-# (-1: none), and `is_new` tells whether its crypto has a candle at the present time.
+# (-1: none), and `is_new` says whether its crypto has a candle at the present time.
 LEG = _record(
     (
         *("crypto", "strategy", "buy", "sell", "atr_column", "volatility_column"),
@@ -48,7 +48,7 @@ LEG = _record(
 )
 
 
-class Market(NamedTuple):
+class MarketColumns(NamedTuple):
     """Cryptos and legs, in the form for compiled code, over n candles of the portfolio.
 
     `time_s` is int64 of shape (n,), the candles' opening times. `cryptos` and `legs` are records of dtype
@@ -71,12 +71,12 @@ LEGS = types.Array(from_dtype(LEG), 1, "C")
 SIDES = types.Array(types.int8, 3, "C")
 
 
-def empty_market(time_s: TimeColumn, cryptos: int, strategies: int) -> Market:
+def empty_market(time_s: TimeColumn, cryptos: int, strategies: int) -> MarketColumns:
     """Return a market of so many cryptos and strategies, whose columns are not noted yet."""
     legs = np.zeros(cryptos * strategies, LEG)
     legs["crypto"], legs["strategy"] = np.divmod(np.arange(len(legs)), strategies)
     sides = np.zeros((len(time_s), strategies, cryptos), np.int8)
-    return Market(time_s, np.zeros(cryptos, CRYPTO), legs, sides)
+    return MarketColumns(time_s, np.zeros(cryptos, CRYPTO), legs, sides)
 
 
 def readable(column: AnyColumn) -> AnyColumn:

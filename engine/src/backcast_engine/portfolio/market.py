@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backcast_engine.portfolio.account import Account, Plan, trade_account
-from backcast_engine.portfolio.columns import Market, empty_market, note_crypto, note_orders, readable
+from backcast_engine.portfolio.columns import MarketColumns, empty_market, note_crypto, note_orders, readable
 from backcast_engine.portfolio.orders import CryptoOrders
 from backcast_engine.portfolio.request import Portfolio, PortfolioSize
 from backcast_engine.portfolio.timeline import Timeline
@@ -42,7 +42,7 @@ def traded(cryptos: Sequence[CryptoOrders], portfolio: Portfolio, timeline: Time
 
 
 def _note(
-    market: Market, number: int, crypto: CryptoOrders, step: NDArray[np.int64], terms: Terms
+    market: MarketColumns, number: int, crypto: CryptoOrders, step: NDArray[np.int64], terms: Terms
 ) -> list[NDArray[Any]]:
     """Note a crypto and its orders, and return their columns."""
     candles = crypto.candles

@@ -7,7 +7,7 @@ from backcast_engine.rules.check import MAX_DEPTH, MAX_NODES, constant_fault, in
 from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.habits import WINDOWED
 from backcast_engine.rules.impossible import impossible
-from backcast_engine.rules.line_parts import Given, LineFault, Part, span
+from backcast_engine.rules.line_parts import Given, LineFault, LinePart, span
 from backcast_engine.rules.nodes import (
     Column,
     Expression,
@@ -16,18 +16,18 @@ from backcast_engine.rules.nodes import (
     is_number_of_sweep,
     shared_call,
 )
-from backcast_engine.rules.signature import Constant, Function, Input, Kind
+from backcast_engine.rules.signature import Constant, Function, Input, ValueKind
 from backcast_engine.rules.text import signature
 
 
-def completed(function: Function, given: list[Given], start: int, end: int) -> list[Part]:
+def completed(function: Function, given: list[Given], start: int, end: int) -> list[LinePart]:
     """Return the arguments of a call, with defaults for omitted ones, which have no place in the line."""
     inputs, constants = function.inputs, function.constants
     usual = bool(inputs) and all(one.default for one in inputs)
-    unnamed = [part for part in given if isinstance(part, Part)]
+    unnamed = [part for part in given if isinstance(part, LinePart)]
     names_numbers = not unnamed or (_is_number(unnamed[0].node) and len(unnamed) <= len(constants))
     first = len(inputs) if usual and names_numbers else 0
-    found: list[Part | None] = [*[None] * first, *unnamed]
+    found: list[LinePart | None] = [*[None] * first, *unnamed]
     most = len(function.arguments)
     if len(found) > most or (len(found) < len(inputs) and unnamed):
         _refuse_count(function, given, start, end)
@@ -39,7 +39,7 @@ def completed(function: Function, given: list[Given], start: int, end: int) -> l
             if argument.default is None:
                 _refuse_count(function, given, start, end)
             missing = Column(argument.default) if isinstance(argument, Input) else Number(argument.default)
-            completed.append(Part(missing, Kind.SERIES, start, end))
+            completed.append(LinePart(missing, ValueKind.SERIES, start, end))
         else:
             completed.append(part)
     return completed
@@ -49,12 +49,12 @@ def _is_number(node: Expression) -> bool:
     return constant_value(node) is not None or is_number_of_sweep(node)
 
 
-def _set_named(function: Function, found: list[Part | None], given: list[Given]) -> None:
+def _set_named(function: Function, found: list[LinePart | None], given: list[Given]) -> None:
     """Put the named arguments of a call into their places in `found`."""
     names = [argument.name for argument in function.arguments]
     named = False
     for one in given:
-        if isinstance(one, Part):
+        if isinstance(one, LinePart):
             if named:
                 raise LineFault("arguments without a name come first", one.start, one.end)
             continue
@@ -79,7 +79,7 @@ def _refuse_count(function: Function, given: list[Given], start: int, end: int) 
     raise LineFault(f"{signature(function)} cannot be called with {many}{together}{instead}", start, end)
 
 
-def checked_call(name: str, parts: list[Part], start: int, start_end: int, end: int) -> Part:
+def checked_call(name: str, parts: list[LinePart], start: int, start_end: int, end: int) -> LinePart:
     """Return the call of a function with all of its arguments.
 
     Errors of the call as a whole are marked from `start` to `start_end`.
@@ -107,23 +107,23 @@ def checked_call(name: str, parts: list[Part], start: int, start_end: int, end: 
     node = shared_call(name, tuple(part.node for part in parts))
     if fault := impossible(node):
         raise LineFault(fault, start, end)
-    return Part(node, function.gives, start, end, depth, size, parts=tuple(parts))
+    return LinePart(node, function.gives, start, end, depth, size, parts=tuple(parts))
 
 
-def require(part: Part, wanted: Kind) -> None:
+def require(part: LinePart, wanted: ValueKind) -> None:
     """Raise LineFault if a part is not of the kind that is wanted."""
     if part.kind is not wanted:
         raise LineFault(f"expected {wanted.value}, not {part.kind.value}", part.start, part.end)
 
 
-def _require_constant(function: Function, constant: Constant, part: Part) -> None:
+def _require_constant(function: Function, constant: Constant, part: LinePart) -> None:
     if is_number_of_sweep(part.node):
         return
     if fault := constant_fault(constant, part.node):
         raise LineFault(f"{constant.name} of {function.name} {fault}", part.start, part.end)
 
 
-def _computed(part: Part) -> Part:
+def _computed(part: LinePart) -> LinePart:
     """Return a part that is computed from numbers only as the number that it is."""
     value = constant_value(part.node)
-    return part if value is None else Part(Number(value), Kind.SERIES, part.start, part.end)
+    return part if value is None else LinePart(Number(value), ValueKind.SERIES, part.start, part.end)

@@ -20,7 +20,7 @@ from backcast_engine.rules.nodes import (
     on_other_candles,
     walk,
 )
-from backcast_engine.rules.signature import Constant, Function, Input, Kind
+from backcast_engine.rules.signature import Constant, Function, Input, ValueKind
 
 MAX_NODES = 200
 MAX_DEPTH = 32
@@ -43,15 +43,15 @@ def rules_violations(rules: Rules, prefix: str) -> list[Violation]:
 
 def condition_violations(expression: Expression, field: str) -> list[Violation]:
     """Return the violations of an expression that must be a condition; fields are named from `field`."""
-    return _expression_violations(expression, Kind.CONDITION, field)
+    return _expression_violations(expression, ValueKind.CONDITION, field)
 
 
 def series_violations(expression: Expression, field: str) -> list[Violation]:
     """Return the violations of an expression that must be a series; fields are named from `field`."""
-    return _expression_violations(expression, Kind.SERIES, field)
+    return _expression_violations(expression, ValueKind.SERIES, field)
 
 
-def _expression_violations(expression: Expression, wanted: Kind, field: str) -> list[Violation]:
+def _expression_violations(expression: Expression, wanted: ValueKind, field: str) -> list[Violation]:
     depth = _depth(expression)
     if depth > MAX_DEPTH:
         return [Violation(field, f"is nested {depth} deep, at most {MAX_DEPTH} are allowed")]
@@ -75,11 +75,11 @@ def _depth(expression: Expression) -> int:
     return deepest
 
 
-def _violations(node: Expression, wanted: Kind, field: str) -> list[Violation]:
+def _violations(node: Expression, wanted: ValueKind, field: str) -> list[Violation]:
     if isinstance(node, On):
         fault = part_fault(node.part)
         return [Violation(field, fault)] if fault else _violations(node.part, wanted, field)
-    gives, fault = Kind.SERIES, None
+    gives, fault = ValueKind.SERIES, None
     if isinstance(node, Number):
         fault = number_fault(node.value)
     elif isinstance(node, Column | Placeholder):
@@ -119,7 +119,7 @@ def _argument_violations(function: Function, call: Call, field: str) -> list[Vio
                 wrong = [Violation(place, fault)]
             violations += wrong
         elif labels := [each for each in walk(node) if isinstance(each, Placeholder)]:
-            violations += _violations(labels[0], Kind.SERIES, place)
+            violations += _violations(labels[0], ValueKind.SERIES, place)
         elif fault := constant_fault(argument, node):
             violations.append(Violation(place, f"{argument.name} of {function.name} {fault}"))
     return violations
@@ -198,7 +198,7 @@ def constant_fault(constant: Constant, node: Expression) -> str | None:
 
 def varies(expression: Expression) -> bool:
     """Return whether an expression reads a column or the time: all others are the same at every candle."""
-    # What tells the time has no arguments.
+    # Only the functions of time have no arguments.
     return any(
         isinstance(node, Column) or (isinstance(node, Call) and not node.arguments)
         for node in walk(expression)

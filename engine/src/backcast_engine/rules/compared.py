@@ -16,7 +16,7 @@ from backcast_engine.rules.check import constants_of, lookback, varies
 from backcast_engine.rules.evaluation import Evaluation
 from backcast_engine.rules.functions import FUNCTIONS
 from backcast_engine.rules.nodes import VOLUME, Call, Column, Expression, Number, On, Rules, call, shared_call
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import place_text, text
 
 PRICE_PANE = 0
@@ -76,7 +76,7 @@ def _comparisons(condition: Expression) -> Iterator[tuple[Expression, Expression
             yield left, right
         return
     assert isinstance(condition, Call)
-    if FUNCTIONS[condition.function].inputs[0].kind is Kind.SERIES:
+    if FUNCTIONS[condition.function].inputs[0].kind is ValueKind.SERIES:
         left, right = condition.arguments
         yield left, right
         return
@@ -150,7 +150,7 @@ def _is_formula(node: Expression) -> bool:
     if not isinstance(node, Call):
         return False
     function = FUNCTIONS[node.function]
-    return not function.is_indicator or any(one.kind is Kind.CONDITION for one in function.inputs)
+    return not function.is_indicator or any(one.kind is ValueKind.CONDITION for one in function.inputs)
 
 
 def _label(node: Expression) -> str:
@@ -164,7 +164,7 @@ def _label(node: Expression) -> str:
     if function.name == "shift":
         (candles,) = constants_of(node)
         return f"{_label(inputs[0])}, {candles} candle{'s' if candles > 1 else ''} ago"
-    # TA-Lib's names are abbreviations, and the endings that tell its results apart are words.
+    # TA-Lib's names are abbreviations, and the endings that distinguish its results are words.
     library = function.compute
     shortened = library.name.lower().split("_") if isinstance(library, LibraryFunction) else _ABBREVIATIONS
     words = [

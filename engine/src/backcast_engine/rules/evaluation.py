@@ -25,7 +25,7 @@ from backcast_engine.rules.nodes import Call, Column, Expression, Number, On, ca
 from backcast_engine.rules.ratios import Positions, Ratios
 from backcast_engine.rules.rounding import Accuracy, Bounds, Rounding, positions_within
 from backcast_engine.rules.seen import SeenCandles
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.ticks import WindowedTicks
 
 Flags = NDArray[np.bool_]
@@ -172,7 +172,7 @@ class Evaluation:
         function = FUNCTIONS[node.function]
         of = self.series if function.is_indicator else self._value
         inputs = [
-            of(child) if one.kind is Kind.SERIES else self._truth_values(child)
+            of(child) if one.kind is ValueKind.SERIES else self._truth_values(child)
             for one, child in zip(function.inputs, node.arguments, strict=False)
         ]
         if node.function in ("divide", "sign"):

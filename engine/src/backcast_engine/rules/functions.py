@@ -9,7 +9,7 @@ import numpy as np
 from backcast_engine import indicators
 from backcast_engine.indicators.library import LibraryFunction, Memory
 from backcast_engine.rules.library import Described, described_functions
-from backcast_engine.rules.signature import MAX_PERIOD, Constant, Function, Input, Kind
+from backcast_engine.rules.signature import MAX_PERIOD, Constant, Function, Input, ValueKind
 
 # Time constants of the warm-up of a recursive average: the weight of earlier candles is then e^-20, 2e-9.
 _TIME_CONSTANTS = 20
@@ -26,19 +26,21 @@ def _arithmetic(name: str, of: Callable[..., Any], count: int, help_text: str) -
         return float(result) if np.isfinite(result) else np.nan
 
     names = ("series",) if count == 1 else ("left", "right")
-    inputs = tuple(Input(name, Kind.SERIES) for name in names)
-    return Function(name, inputs, Kind.SERIES, help_text, compute, is_indicator=False)
+    inputs = tuple(Input(name, ValueKind.SERIES) for name in names)
+    return Function(name, inputs, ValueKind.SERIES, help_text, compute, is_indicator=False)
 
 
-def _condition(name: str, kind: Kind, count: int, help_text: str, *, lookback: int = 0) -> Function:
+def _condition(name: str, kind: ValueKind, count: int, help_text: str, *, lookback: int = 0) -> Function:
     inputs = tuple(Input(name, kind) for name in ("left", "right")[:count])
-    return Function(name, inputs, Kind.CONDITION, help_text, lookback=lambda: lookback, is_indicator=False)
+    return Function(
+        name, inputs, ValueKind.CONDITION, help_text, lookback=lambda: lookback, is_indicator=False
+    )
 
 
-_SERIES = Input("series", Kind.SERIES, "close")
-_CONDITION = Input("condition", Kind.CONDITION)
-_HIGH_LOW = (Input("high", Kind.SERIES, "high"), Input("low", Kind.SERIES, "low"))
-_HIGH_LOW_CLOSE = (*_HIGH_LOW, Input("close", Kind.SERIES, "close"))
+_SERIES = Input("series", ValueKind.SERIES, "close")
+_CONDITION = Input("condition", ValueKind.CONDITION)
+_HIGH_LOW = (Input("high", ValueKind.SERIES, "high"), Input("low", ValueKind.SERIES, "low"))
+_HIGH_LOW_CLOSE = (*_HIGH_LOW, Input("close", ValueKind.SERIES, "close"))
 
 
 def _period(default: int, name: str = "period", minimum: int = 1) -> Constant:
@@ -82,7 +84,7 @@ def _keltner_warmup(period: int, atr_period: int, _multiple: float) -> int:
 
 def _of_library(described: Described) -> Iterator[Function]:
     """Yield a function of TA-Lib, or where it has several results, a function for each."""
-    inputs = tuple(Input(name, Kind.SERIES, default) for name, default in described.inputs)
+    inputs = tuple(Input(name, ValueKind.SERIES, default) for name, default in described.inputs)
     constants = tuple(
         Constant(one.name, one.whole, one.minimum, one.maximum or MAX_PERIOD, one.default)
         for one in described.constants
@@ -93,7 +95,7 @@ def _of_library(described: Described) -> Iterator[Function]:
         yield Function(
             "_".join(filter(None, (described.name, part))),
             (*inputs, *constants),
-            Kind.SERIES,
+            ValueKind.SERIES,
             f"{described.help}{part and ', '}{part}{since}.",
             compute,
             compute.lookback,
@@ -116,25 +118,33 @@ _FUNCTIONS = (
     _arithmetic("exp", np.exp, 1, "Exponential function."),
     _arithmetic("round", np.rint, 1, "The nearest whole number; of two, the even one."),
     _arithmetic("sign", np.sign, 1, "1 above zero, -1 below, 0 at zero."),
-    _condition("less", Kind.SERIES, 2, "Left is below right."),
-    _condition("less_equal", Kind.SERIES, 2, "Left is below right, or equal."),
-    _condition("greater", Kind.SERIES, 2, "Left is above right."),
-    _condition("greater_equal", Kind.SERIES, 2, "Left is above right, or equal."),
-    _condition("equal", Kind.SERIES, 2, "Left is right."),
-    _condition("not_equal", Kind.SERIES, 2, "Left is not right."),
-    _condition("and", Kind.CONDITION, 2, "Both hold."),
-    _condition("or", Kind.CONDITION, 2, "One holds, or both."),
-    _condition("not", Kind.CONDITION, 1, "It does not hold; undefined where it is."),
+    _condition("less", ValueKind.SERIES, 2, "Left is below right."),
+    _condition("less_equal", ValueKind.SERIES, 2, "Left is below right, or equal."),
+    _condition("greater", ValueKind.SERIES, 2, "Left is above right."),
+    _condition("greater_equal", ValueKind.SERIES, 2, "Left is above right, or equal."),
+    _condition("equal", ValueKind.SERIES, 2, "Left is right."),
+    _condition("not_equal", ValueKind.SERIES, 2, "Left is not right."),
+    _condition("and", ValueKind.CONDITION, 2, "Both hold."),
+    _condition("or", ValueKind.CONDITION, 2, "One holds, or both."),
+    _condition("not", ValueKind.CONDITION, 1, "It does not hold; undefined where it is."),
     _condition(
-        "crosses_above", Kind.SERIES, 2, "Left is above right, and was not at the last candle.", lookback=1
+        "crosses_above",
+        ValueKind.SERIES,
+        2,
+        "Left is above right, and was not at the last candle.",
+        lookback=1,
     ),
     _condition(
-        "crosses_below", Kind.SERIES, 2, "Left is below right, and was not at the last candle.", lookback=1
+        "crosses_below",
+        ValueKind.SERIES,
+        2,
+        "Left is below right, and was not at the last candle.",
+        lookback=1,
     ),
     Function(
         "shift",
         (_SERIES, _period(1, "candles")),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "The value so many candles ago.",
         indicators.shift,
         lookback=lambda candles: candles,
@@ -142,7 +152,7 @@ _FUNCTIONS = (
     Function(
         "highest",
         (_SERIES, _period(20)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "The greatest of the last values, this one included.",
         indicators.highest,
         _window,
@@ -150,28 +160,30 @@ _FUNCTIONS = (
     Function(
         "lowest",
         (_SERIES, _period(20)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "The smallest of the last values, this one included.",
         indicators.lowest,
         _window,
     ),
-    Function("sma", (_SERIES, _period(20)), Kind.SERIES, "Simple moving average.", indicators.sma, _window),
+    Function(
+        "sma", (_SERIES, _period(20)), ValueKind.SERIES, "Simple moving average.", indicators.sma, _window
+    ),
     Function(
         "ema",
         (_SERIES, _period(20)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Exponential moving average.",
         indicators.ema,
         _window,
         _exponential,
     ),
     Function(
-        "wma", (_SERIES, _period(20)), Kind.SERIES, "Linearly weighted average.", indicators.wma, _window
+        "wma", (_SERIES, _period(20)), ValueKind.SERIES, "Linearly weighted average.", indicators.wma, _window
     ),
     Function(
         "stddev",
         (_SERIES, _period(20, minimum=2)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Population standard deviation of the last values.",
         indicators.stddev,
         _window,
@@ -179,7 +191,7 @@ _FUNCTIONS = (
     Function(
         "momentum",
         (_SERIES, _period(10)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Change over so many candles.",
         indicators.momentum,
         lookback=lambda period: period,
@@ -187,7 +199,7 @@ _FUNCTIONS = (
     Function(
         "roc",
         (_SERIES, _period(10)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Rate of change over so many candles, in percent.",
         indicators.roc,
         lookback=lambda period: period,
@@ -195,7 +207,7 @@ _FUNCTIONS = (
     Function(
         "rsi",
         (_SERIES, _period(14, minimum=2)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Wilder's relative strength index, 0 to 100.",
         indicators.rsi,
         lookback=lambda period: period,
@@ -204,7 +216,7 @@ _FUNCTIONS = (
     Function(
         "true_range",
         _HIGH_LOW_CLOSE,
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Wilder's true range.",
         indicators.true_range,
         lookback=lambda: 1,
@@ -212,7 +224,7 @@ _FUNCTIONS = (
     Function(
         "atr",
         (*_HIGH_LOW_CLOSE, _period(14)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Wilder's average true range.",
         indicators.atr,
         lookback=lambda period: period,
@@ -221,7 +233,7 @@ _FUNCTIONS = (
     Function(
         "bollinger_lower",
         (_SERIES, *_BOLLINGER),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Lower Bollinger band.",
         # It is evaluated from the SMA and the standard deviation.
         lookback=_window,
@@ -229,7 +241,7 @@ _FUNCTIONS = (
     Function(
         "bollinger_upper",
         (_SERIES, *_BOLLINGER),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Upper Bollinger band.",
         # It is evaluated from the SMA and the standard deviation.
         lookback=_window,
@@ -237,7 +249,7 @@ _FUNCTIONS = (
     Function(
         "keltner_lower",
         (*_HIGH_LOW_CLOSE, *_KELTNER),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Lower Keltner channel: EMA less a multiple of the ATR.",
         indicators.keltner_channel,
         _keltner_lookback,
@@ -247,7 +259,7 @@ _FUNCTIONS = (
     Function(
         "keltner_upper",
         (*_HIGH_LOW_CLOSE, *_KELTNER),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Upper Keltner channel: EMA plus a multiple of the ATR.",
         indicators.keltner_channel,
         _keltner_lookback,
@@ -258,7 +270,7 @@ _FUNCTIONS = (
         Function(
             name,
             (_SERIES, *_MACD),
-            Kind.SERIES,
+            ValueKind.SERIES,
             help_text,
             indicators.macd,
             lookback=lambda fast, slow, signal: max(fast, slow) + signal - 2,
@@ -276,7 +288,7 @@ _FUNCTIONS = (
     Function(
         "stochastic_k",
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Slow stochastic %K, 0 to 100.",
         indicators.stochastic_k,
         _stochastic_lookback,
@@ -284,7 +296,7 @@ _FUNCTIONS = (
     Function(
         "stochastic_d",
         (*_HIGH_LOW_CLOSE, *_STOCHASTIC, _period(3, "signal")),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Slow stochastic %D, the average of %K.",
         # It is evaluated as what it says: the SMA of %K.
         lookback=_stochastic_lookback,
@@ -292,7 +304,7 @@ _FUNCTIONS = (
     Function(
         "supertrend",
         (*_HIGH_LOW_CLOSE, _period(10), _factor("multiple", 3.0)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Supertrend line: below the price in a rise, above it in a fall.",
         indicators.supertrend,
         lookback=lambda period, _multiple: period,
@@ -301,15 +313,15 @@ _FUNCTIONS = (
     Function(
         "zscore",
         (_SERIES, _period(20, minimum=2)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Distance from the simple average, in standard deviations.",
         # It is evaluated as what it says.
         lookback=_window,
     ),
     Function(
         "vwap",
-        (*_HIGH_LOW_CLOSE, Input("volume", Kind.SERIES, "volume"), _period(20)),
-        Kind.SERIES,
+        (*_HIGH_LOW_CLOSE, Input("volume", ValueKind.SERIES, "volume"), _period(20)),
+        ValueKind.SERIES,
         "Average of (high + low + close) / 3 over the last candles, weighted by volume.",
         indicators.vwap,
         _window,
@@ -317,39 +329,39 @@ _FUNCTIONS = (
     Function(
         "bars_since",
         (_CONDITION,),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Candles since the condition held last, 0 where it holds; looks back as far as the warm-up.",
         indicators.bars_since,
         is_indicator=False,
     ),
     Function(
         "value_when",
-        (_CONDITION, Input("series", Kind.SERIES)),
-        Kind.SERIES,
+        (_CONDITION, Input("series", ValueKind.SERIES)),
+        ValueKind.SERIES,
         "The value where the condition held last; looks back as far as the warm-up.",
         indicators.value_when,
     ),
     Function(
         "count",
         (_CONDITION, _period(20)),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "At how many of the last candles the condition held, this one included.",
         indicators.count,
         _window,
         is_indicator=False,
     ),
-    Function("hour", (), Kind.SERIES, "Hour at which the candle opens, UTC, 0 to 23.", indicators.hour),
+    Function("hour", (), ValueKind.SERIES, "Hour at which the candle opens, UTC, 0 to 23.", indicators.hour),
     Function(
         "weekday",
         (),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Day on which the candle opens, UTC, Monday 1 to Sunday 7.",
         indicators.weekday,
     ),
     Function(
         "day_of_month",
         (),
-        Kind.SERIES,
+        ValueKind.SERIES,
         "Day of the month on which the candle opens, UTC, 1 to 31.",
         indicators.day_of_month,
     ),

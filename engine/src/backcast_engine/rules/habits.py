@@ -23,6 +23,14 @@ ELSEWHERE = {
     **dict.fromkeys(("mult", "div"), "a * b or a / b"),
     **dict.fromkeys(("pow", "power", "square"), "a product, as close * close"),
     **dict.fromkeys(("psar", "parabolic_sar"), "sar()"),
+    **dict.fromkeys(("ichimoku_conversion", "conversion_line", "tenkan", "tenkan_sen"), "midprice(9)"),
+    **dict.fromkeys(("ichimoku_base", "base_line", "kijun", "kijun_sen"), "midprice(26)"),
+    **dict.fromkeys(
+        ("senkou_a", "senkou_span_a", "ichimoku_a", "span_a"), "((midprice(9) + midprice(26)) / 2)[26]"
+    ),
+    **dict.fromkeys(("senkou_b", "senkou_span_b", "ichimoku_b", "span_b"), "midprice(52)[26]"),
+    **dict.fromkeys(("chikou", "chikou_span"), "close > close[26], as the lagging line would look ahead"),
+    "ichimoku": "midprice(9), midprice(26), ((midprice(9) + midprice(26)) / 2)[26] or midprice(52)[26]",
     "bollinger": "bollinger_upper(20, 2) or bollinger_lower(20, 2)",
     "keltner": "keltner_upper() or keltner_lower()",
     "barssince": "bars_since(condition)",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from math import inf
 
-from backcast_engine.rules.limits import Limits, limits_of
+from backcast_engine.rules.limits import SeriesLimits, limits_of
 from backcast_engine.rules.nodes import CLOSE, HIGH, LOW, OPEN, Call, Expression, On, constant_value
 from backcast_engine.rules.text import place_text, text
 
@@ -142,7 +142,7 @@ def _exclude_numbers(first: Call, second: Call) -> bool:
     return low > high or (low == high and (is_one_open or is_two_open))
 
 
-def _asked(comparison: Call) -> tuple[Expression, Limits, bool] | None:
+def _asked(comparison: Call) -> tuple[Expression, SeriesLimits, bool] | None:
     """Return the series that is compared with a number, where it has to be, and if without the ends."""
     left, right = comparison.arguments
     orders, series, number = ORDERS[comparison.function], left, constant_value(right)
@@ -152,4 +152,4 @@ def _asked(comparison: Call) -> tuple[Expression, Limits, bool] | None:
         return None
     low = number if -1 not in orders else -inf
     high = number if 1 not in orders else inf
-    return series, Limits(low, high), 0 not in orders
+    return series, SeriesLimits(low, high), 0 not in orders

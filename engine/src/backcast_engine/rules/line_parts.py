@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lark import Token
 
 from backcast_engine.rules.nodes import Expression
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 
 # How much of a long line an error shows around what is wrong: with an indent and two ellipses it has to fit
 # into the 80 characters of a terminal, or the mark is not below it.
@@ -35,11 +35,11 @@ class LineFault(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LinePart:
     """An expression, and its place in the line."""
 
     node: Expression
-    kind: Kind
+    kind: ValueKind
     start: int
     end: int
     depth: int = 1
@@ -47,7 +47,7 @@ class Part:
     # Written as digits only: a minus before it makes a negative number, not an operation.
     is_literal: bool = False
     # The arguments of a call, also those that were left out.
-    parts: tuple["Part", ...] = ()
+    parts: tuple["LinePart", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Named:
     """An argument with its name, which is at the place of `token`."""
 
     token: Token
-    part: Part
+    part: LinePart
 
 
-Given = Part | Named
+Given = LinePart | Named
 
 
 def span(token: Token) -> tuple[int, int]:

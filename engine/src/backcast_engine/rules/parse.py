@@ -28,7 +28,7 @@ from backcast_engine.rules.calls import checked_call, completed, require
 from backcast_engine.rules.check import number_fault, other_candles_fault, part_fault
 from backcast_engine.rules.functions import LIBRARY
 from backcast_engine.rules.habits import ELSEWHERE
-from backcast_engine.rules.line_parts import Given, LineFault, Named, Part, span
+from backcast_engine.rules.line_parts import Given, LineFault, LinePart, Named, span
 from backcast_engine.rules.nodes import (
     Column,
     Expression,
@@ -38,7 +38,7 @@ from backcast_engine.rules.nodes import (
     Placeholder,
     on_other_candles,
 )
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import BINARY, CALLABLE, signature
 
 __all__ = ["MAX_LENGTH", "LineFault", "fault_at", "parse", "parse_line"]
@@ -103,7 +103,7 @@ _ARGUMENT = re.compile(r"\barguments\[([0-9]+)\]")
 _INTERVALS = {interval.value: interval for interval in Interval}
 
 
-def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
+def parse(line: str, field: str, wanted: ValueKind = ValueKind.CONDITION) -> Expression:
     """Parse and check `line`.
 
     Raises InvalidInput of `field`, with the reason, the character, and the line with a mark under the error.
@@ -114,7 +114,7 @@ def parse(line: str, field: str, wanted: Kind = Kind.CONDITION) -> Expression:
         raise InvalidInput.of(field, fault.shown_in(line)) from None
 
 
-def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
+def parse_line(line: str, wanted: ValueKind = ValueKind.CONDITION) -> Expression:
     """Parse and check `line`; raise LineFault for the first error."""
     if len(line) > MAX_LENGTH:
         raise LineFault(f"is {len(line):,} characters long, at most {MAX_LENGTH:,} are allowed")
@@ -122,7 +122,7 @@ def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
         raise LineFault(f"is empty: expected {wanted.value}")
     try:
         # The result of the transformer.
-        part: Part = _parser().parse(line)  # type: ignore[assignment]
+        part: LinePart = _parser().parse(line)  # type: ignore[assignment]
     except UnexpectedCharacters as error:
         _refuse_character(line, error.pos_in_stream)  # type: ignore[arg-type]  # lark declares it as None
     except UnexpectedToken as error:
@@ -136,7 +136,7 @@ def parse_line(line: str, wanted: Kind = Kind.CONDITION) -> Expression:
 def fault_at(line: str, path: str, reason: str) -> "LineFault":
     """Return an error in a right line, at the part that a path leads to: entry.arguments[1].arguments[0]."""
     # As above.
-    part: Part = _parser().parse(line)  # type: ignore[assignment]
+    part: LinePart = _parser().parse(line)  # type: ignore[assignment]
     for index in _ARGUMENT.findall(path):
         part = part.parts[int(index)]
     return LineFault(reason, part.start, part.end)
@@ -148,22 +148,22 @@ def _parser() -> Lark:
 
 
 @v_args(inline=True)
-class _Builder(Transformer[Token, Part]):
+class _Builder(Transformer[Token, LinePart]):
     """Builds an expression for each rule of the grammar as soon as it is complete, the innermost first.
 
     So no step is recursive, and an expression that gets too deep or too large is refused early.
     """
 
-    def number(self, token: Token) -> Part:
+    def number(self, token: Token) -> LinePart:
         node = Number(float(token))
         if fault := number_fault(node.value):
             raise LineFault(fault, *span(token))
-        return Part(node, Kind.SERIES, *span(token), is_literal=True)
+        return LinePart(node, ValueKind.SERIES, *span(token), is_literal=True)
 
-    def placeholder(self, token: Token) -> Part:
-        return Part(Placeholder(token[1:-1]), Kind.SERIES, *span(token))
+    def placeholder(self, token: Token) -> LinePart:
+        return LinePart(Placeholder(token[1:-1]), ValueKind.SERIES, *span(token))
 
-    def column(self, token: Token) -> Part:
+    def column(self, token: Token) -> LinePart:
         name = token.lower()
         if name in CALLABLE and not CALLABLE[name].arguments:
             return checked_call(name, [], *span(token), span(token)[1])
@@ -171,36 +171,36 @@ class _Builder(Transformer[Token, Part]):
             raise LineFault(f"{name} is a function: write {signature(CALLABLE[name])}", *span(token))
         if name not in VALUE_COLUMNS:
             raise LineFault(_unknown(name), *span(token))
-        return Part(Column(name), Kind.SERIES, *span(token))
+        return LinePart(Column(name), ValueKind.SERIES, *span(token))
 
-    def grouped(self, opening: Token, part: Part, closing: Token) -> Part:
+    def grouped(self, opening: Token, part: LinePart, closing: Token) -> LinePart:
         start, end = span(opening)[0], span(closing)[1]
-        return Part(part.node, part.kind, start, end, part.depth, part.size, parts=part.parts)
+        return LinePart(part.node, part.kind, start, end, part.depth, part.size, parts=part.parts)
 
-    def inverted(self, operator: Token, part: Part) -> Part:
+    def inverted(self, operator: Token, part: LinePart) -> LinePart:
         return checked_call("not", [part], *span(operator), part.end)
 
-    def negated(self, operator: Token, part: Part) -> Part:
+    def negated(self, operator: Token, part: LinePart) -> LinePart:
         if part.is_literal and isinstance(part.node, Number):
-            return Part(Number(-part.node.value), Kind.SERIES, span(operator)[0], part.end)
+            return LinePart(Number(-part.node.value), ValueKind.SERIES, span(operator)[0], part.end)
         return checked_call("negate", [part], *span(operator), part.end)
 
-    def binary(self, left: Part, operator: Token, right: Part) -> Part:
+    def binary(self, left: LinePart, operator: Token, right: LinePart) -> LinePart:
         return checked_call(BINARY[operator.lower()], [left, right], left.start, left.end, right.end)
 
-    def compared(self, *parts: Token | Part) -> Part:
+    def compared(self, *parts: Token | LinePart) -> LinePart:
         # Operands and operators in turn; neighbours are compared, and all of that must hold.
-        operands = [part for part in parts if isinstance(part, Part)]
+        operands = [part for part in parts if isinstance(part, LinePart)]
         operators = [part for part in parts if isinstance(part, Token)]
         whole, *more = map(self.binary, operands, operators, operands[1:])
         for part in more:
             whole = checked_call("and", [whole, part], whole.start, part.end, part.end)
         return whole
 
-    def shifted(self, part: Part, opening: Token, candles: Part, closing: Token) -> Part:
+    def shifted(self, part: LinePart, opening: Token, candles: LinePart, closing: Token) -> LinePart:
         return checked_call("shift", [part, candles], part.start, *[span(closing)[1]] * 2)
 
-    def elsewhere(self, part: Part, token: Token) -> Part:
+    def elsewhere(self, part: LinePart, token: Token) -> LinePart:
         start, end = part.start, span(token)[1]
         candles, node = OtherCandles(), part.node
         if isinstance(node, On):
@@ -222,10 +222,10 @@ class _Builder(Transformer[Token, Part]):
             candles = replace(candles, symbol=name.upper())
         return replace(part, node=On(node, candles), start=start, end=end)
 
-    def named(self, token: Token, _assign: Token, part: Part) -> Named:
+    def named(self, token: Token, _assign: Token, part: LinePart) -> Named:
         return Named(token, part)
 
-    def called(self, token: Token, *rest: Token | Given) -> Part:
+    def called(self, token: Token, *rest: Token | Given) -> LinePart:
         name = token.lower()
         start, end = span(token)
         if name in VALUE_COLUMNS:

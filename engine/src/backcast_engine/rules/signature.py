@@ -10,7 +10,7 @@ from typing import Any
 MAX_PERIOD = 10_000
 
 
-class Kind(Enum):
+class ValueKind(Enum):
     """The type of an expression's value at every candle."""
 
     SERIES = "a number"
@@ -22,7 +22,7 @@ class Input:
     """An argument that is an expression; `default` is its column if it is omitted."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     default: str | None = None
 
 
@@ -55,7 +55,7 @@ class Function:
 
     name: str
     arguments: tuple[Argument, ...]
-    gives: Kind
+    gives: ValueKind
     help: str
     compute: Callable[..., Any] | None = None
     lookback: Callable[..., int] = lambda *_: 0

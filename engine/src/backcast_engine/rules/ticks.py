@@ -128,7 +128,7 @@ class WindowedTicks:
         unit, other_unit = 10**ticks.decimals, 10**other_ticks.decimals
         denominator, other_denominator = first[1] * unit, second[1] * other_unit
         # Values that differ are at least one unit of the common denominator apart. Float64 values that are
-        # less than 2^52 such units tell them apart.
+        # less than 2^52 such units distinguish them.
         common = lcm(denominator, other_denominator)
         largest = max(ticks.largest * (common // unit), other_ticks.largest * (common // other_unit))
         return bool(max(denominator, other_denominator) < _EXACT and largest < _EXACT // 2)

@@ -46,7 +46,7 @@ export function nameOf(side: Side, sides: readonly Side[]): string {
   const parts = [strategyName(query) === "rules" ? rules : strategyName(query)];
   for (const [name, value] of Object.entries(query)) {
     if (!value || ["strategy", "entry", "exit", "symbols"].includes(name)) continue;
-    // What all runs have in common tells none of them from the others.
+    // What all runs have in common distinguishes none of them.
     if (!name.startsWith("p.") && sides.every((other) => other.query[name] === value)) continue;
     parts.push(`${name.replace("p.", "").replaceAll("_", " ")} ${value}`);
   }

@@ -21,7 +21,7 @@ export const UNRANKED = new Set([
   "funding_paid",
 ]);
 
-/** All metrics, with a column for each run. The best of a row is told in words and in bold. */
+/** All metrics, with a column for each run. The best of a row is marked in words and in bold. */
 export function FiguresTable({ compared }: { readonly compared: readonly Compared[] }) {
   return (
     <Scrolls label="Figures of the runs">

@@ -3,7 +3,7 @@ import type { Query } from "../../address";
 import type { Explanation } from "../../api/explain";
 import { useLoaded } from "../../components/use_loaded";
 
-/** Return what adds the run that `text` names once its query is known, and why that cannot be told. */
+/** Return what adds the run that `text` names once its query is known, and why its query cannot be known. */
 export function useAdded(
   queryOf: (text: string, signal: AbortSignal) => Promise<Query>,
   onAdd: (query: Query) => void,

@@ -77,7 +77,7 @@ async function load(side: Side, signal: AbortSignal, tell: (results: SideResults
       if (spec) mean = new MeanCurve(spec);
       become({ spec });
     }
-    // Everything is told once it is complete: it is compared with other runs.
+    // A run is passed on once it is complete, because it is compared with other runs.
     if (event.case === "summary") become({ summary: event.value, metrics, mean: mean?.curve() });
   };
   const asked = async () => {

@@ -1,48 +1,56 @@
-/** Trades and curve as files for spreadsheets: the names are those of the API, the numbers have all their digits. */
+/** Trades and curve as files for spreadsheets, with all digits of the numbers. */
 
-import { type BacktestResult, ExitReason } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { type BacktestResult, ExitReason, type Trade } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import { type Cell, csvOf, csvTime, csvTimestamp } from "../../csv";
 
-/** Return the trades as CSV (RFC 4180). */
-export function tradesCsv(result: BacktestResult): string {
-  const rows = result.trades.map((trade) => [
-    stamp(trade.entryTime?.seconds),
+/** The columns of a trade, which follow the symbol. */
+export const TRADE_COLUMNS = [
+  ...["entry_time", "exit_time", "entry_price", "exit_price", "units", "profit", "return_fraction"],
+  ...["fees_paid", "borrow_paid", "funding_paid", "worst_excursion", "best_excursion", "held_candles"],
+  ...["open", "exit_reason"],
+];
+
+/** Return a trade's values of `TRADE_COLUMNS`. */
+export function tradeCells(trade: Trade): Cell[] {
+  return [
+    csvTimestamp(trade.entryTime),
+    csvTimestamp(trade.exitTime),
     trade.entryPrice,
+    trade.open ? undefined : trade.exitPrice,
     trade.units,
-    stamp(trade.exitTime?.seconds),
-    trade.exitPrice ?? "",
-    trade.feesPaid,
     trade.profit,
     trade.returnFraction,
-    trade.heldCandles,
-    trade.open,
-    trade.open ? "" : ExitReason[trade.exitReason],
-    trade.worstExcursion,
-    trade.bestExcursion,
+    trade.feesPaid,
     trade.borrowPaid,
     trade.fundingPaid,
-  ]);
-  const heading =
-    "entry_time,entry_price,units,exit_time,exit_price,fees_paid,profit,return_fraction,held_candles,open," +
-    "exit_reason,worst_excursion,best_excursion,borrow_paid,funding_paid";
-  return lines(heading, rows);
+    trade.worstExcursion,
+    trade.bestExcursion,
+    trade.heldCandles,
+    trade.open,
+    trade.open ? undefined : ExitReason[trade.exitReason]?.toLowerCase(),
+  ];
+}
+
+/** Return the trades as CSV. */
+export function tradesCsv({ symbol, trades }: BacktestResult): string {
+  return csvOf(
+    ["symbol", ...TRADE_COLUMNS],
+    trades.map((trade) => [symbol, ...tradeCells(trade)]),
+  );
 }
 
 /** Return the equity curve as CSV; `holding` has the equity of buying and holding at the same times. */
-export function curveCsv(result: BacktestResult, holding: ArrayLike<number> | undefined): string {
-  const { openTimeS = [], equity = [], drawdown = [] } = result.equityCurve ?? {};
+export function curveCsv(
+  { symbol, equityCurve }: BacktestResult,
+  holding: ArrayLike<number> | undefined,
+): string {
+  const { openTimeS = [], equity = [], drawdown = [] } = equityCurve ?? {};
   const rows = openTimeS.map((seconds, index) => [
-    stamp(seconds),
-    equity[index] ?? "",
-    drawdown[index] ?? "",
-    holding?.[index] ?? "",
+    symbol,
+    csvTime(seconds),
+    equity[index],
+    drawdown[index],
+    holding?.[index],
   ]);
-  return lines("open_time,equity,drawdown,buy_and_hold_equity", rows);
-}
-
-function lines(heading: string, rows: readonly (readonly (string | number | boolean)[])[]): string {
-  return [heading, ...rows.map((row) => row.join(","))].map((line) => `${line}\r\n`).join("");
-}
-
-function stamp(seconds: bigint | undefined): string {
-  return seconds === undefined ? "" : new Date(1000 * Number(seconds)).toISOString().replace(".000Z", "Z");
+  return csvOf(["symbol", "time", "equity", "drawdown", "buy_and_hold_equity"], rows);
 }

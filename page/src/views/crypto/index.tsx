@@ -171,7 +171,7 @@ function Actions({ query, spec, result, holding, verifying, onVerify }: ActionsP
       (rules) => {
         if (!left.signal.aborted) go("run", rules);
       },
-      // It has been told already.
+      // The error is shown already.
       () => {},
     );
   return (

@@ -49,7 +49,7 @@ function equityDifference(whole: BacktestResult, shorter: BacktestResult): Diffe
   const ours = whole.equityCurve?.equity ?? [];
   const theirs = shorter.equityCurve?.equity ?? [];
   for (let at = 0; at < theirs.length; at++) {
-    // Object.is tells 0 from -0, and takes NaN as equal to itself.
+    // Object.is distinguishes 0 from -0, and takes NaN as equal to itself.
     if (Object.is(ours[at], theirs[at])) continue;
     return {
       time: Number(shorter.equityCurve?.openTimeS[at]),

@@ -13,7 +13,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** Verifies the backtest from its first appearance on, and tells the outcome. */
+/** Verifies the backtest from its first appearance on, and shows the outcome. */
 export function VerifyPanel({ symbol, spec, onClose }: Props) {
   const [progress, setProgress] = useState({ done: 0, all: 0 });
   const [verdict, setVerdict] = useState<Verdict>();

@@ -42,8 +42,8 @@ function Nothing() {
   return (
     <div class="nothing quiet">
       <p>
-        One account trades all cryptos by the same strategy. Choose how many positions it can have, and press
-        Run.
+        One account trades all cryptos by the same strategies. Choose how many positions it can have, and
+        press Run.
       </p>
     </div>
   );

@@ -9,25 +9,30 @@ import {
 } from "../../components/backtest_fields";
 import { ChoiceField, TextField } from "../../components/fields";
 import { RuleField } from "../../components/rule_field";
-import { StrategyForm } from "../../components/strategy_form";
 import type { Problems } from "../../execution";
 import { specOf } from "../../spec";
 import { strategies } from "../../state/lists";
 import { parsedRank, parseRankSoon } from "./rank";
-import { ownProblems } from "./request";
+import { ownProblems, usualSize } from "./request";
+import { strategyProblems } from "./strategies";
+import { StrategyList } from "./strategy_list";
 
 /** The form of a portfolio. What is typed is the query of the address. */
 export function PortfolioForm(props: FormProps) {
   const { query, problems } = props;
   const described = strategies.items.value;
   const typed = useMemo(
-    () => ({ ...specOf(query, described ?? []).problems, ...ownProblems(query) }),
+    () => ({
+      ...specOf(query, described ?? []).problems,
+      ...strategyProblems(query, described ?? []),
+      ...ownProblems(query),
+    }),
     [query, described],
   );
   const form = formOf(props, typed);
   return (
     <BacktestForm {...props} label="Portfolio" action="Run">
-      <StrategyForm form={form} described={described} refused={problems} />
+      <StrategyList form={form} described={described} refused={problems} />
       <AccountFields form={form} refused={problems} />
       <CandleFields form={form} />
       <ExecutionFields form={form} />
@@ -36,8 +41,9 @@ export function PortfolioForm(props: FormProps) {
 }
 
 /** How the account is divided among the cryptos. */
-function AccountFields({ form: { query, field }, refused }: { form: Form; refused: Problems }) {
+function AccountFields({ form: { query, field, change }, refused }: { form: Form; refused: Problems }) {
   const text = query.rank ?? "";
+  const usual = usualSize(query);
   const { interval } = query;
   useEffect(() => parseRankSoon(text, interval), [text, interval]);
   const parsed = parsedRank.value;
@@ -66,8 +72,9 @@ function AccountFields({ form: { query, field }, refused }: { form: Form; refuse
           {...field("sizing")}
           label="Size of a position"
           help="An equal share of the equity for each place, or the size that Execution names."
+          value={query.sizing ?? usual}
+          onChange={(chosen) => change({ sizing: chosen === usual ? undefined : chosen })}
           choices={[
-            { value: "", label: "As usual" },
             { value: "equal", label: "Equal share" },
             { value: "execution", label: "As in Execution" },
           ]}

@@ -20,7 +20,9 @@ import { type PortfolioSnapshot, portfolio } from "../../state/portfolio";
 import { AccountChart } from "./account_chart";
 import { AccountFigures } from "./account_figures";
 import { CryptosTable } from "./cryptos_table";
+import { Downloads } from "./downloads";
 import { ownProblems } from "./request";
+import { strategyProblems } from "./strategies";
 
 /** A portfolio: its progress, what went wrong, and the account. */
 export function PortfolioResults({
@@ -78,7 +80,10 @@ export function PortfolioResults({
       )}
       {started !== undefined && <LeftOut started={started} />}
       {result !== undefined && started !== undefined && (
-        <Account query={query} result={result} started={started} />
+        <>
+          <Downloads shown={shown} result={result} />
+          <Account query={query} result={result} started={started} />
+        </>
       )}
     </>
   );
@@ -157,8 +162,9 @@ function titleOf({ request, cryptoCount }: PortfolioStarted): string {
 
 /** How the account is divided, in one line. */
 function accountWords({ request }: PortfolioStarted, query: Query | undefined): string {
-  const { maxPositions, size, rank, rebalancing } = request?.spec ?? {};
-  const words = [counted(maxPositions ?? 0, "place")];
+  const { strategies: traded = [], maxPositions, size, rank, rebalancing } = request?.spec ?? {};
+  const places = counted(maxPositions ?? 0, "place");
+  const words = [traded.length > 1 ? `${places} for each strategy` : places];
   words.push(size === PortfolioSize.EQUAL ? "equal shares" : "sizes of the execution");
   if (rank !== undefined) words.push(query?.rank === undefined ? "ranked" : `higher ${query.rank} first`);
   if (rebalancing !== undefined) {
@@ -171,5 +177,6 @@ function accountWords({ request }: PortfolioStarted, query: Query | undefined): 
 function wrongWith(query: Query): readonly string[] {
   const described = strategies.items.value;
   if (described === undefined) return [];
-  return Object.values({ ...specOf(query, described).problems, ...ownProblems(query) });
+  const { problems } = specOf(query, described);
+  return Object.values({ ...problems, ...strategyProblems(query, described), ...ownProblems(query) });
 }

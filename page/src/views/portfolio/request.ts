@@ -10,6 +10,7 @@ import {
   PortfolioSpecSchema,
 } from "../../api/stubs/backcast/backtest/v1/portfolio_pb";
 import { Detail } from "../../api/stubs/backcast/backtest/v1/result_pb";
+import type { Strategy } from "../../api/stubs/backcast/backtest/v1/strategy_pb";
 import { RunStartedSchema } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import {
   type PortfolioStarted,
@@ -18,9 +19,11 @@ import {
 } from "../../api/stubs/backcast/gateway/v1/portfolio_service_pb";
 import type { Problems } from "../../execution";
 import { parseFraction, parseNumber } from "../../format";
-import { requestOf as backtestsOf, queryOfRun } from "../../request";
+import { requestOf as backtestsOf, queryOfRun, queryOfStrategy, share } from "../../request";
 import { fieldOf } from "../../spec";
+import { parserOf } from "../../state/rules";
 import { parseRank, rankText } from "./rank";
+import { nameAt, namedAt, strategyAt, strategyCount, weightAt, weightProblems } from "./strategies";
 
 /** The chart is no wider; extremes are kept. */
 const CURVE_POINTS = 4000;
@@ -42,10 +45,11 @@ export interface Asked {
 /** Return the request of a query; wait for what is not there yet: the strategies, the parsed rules and the rank. */
 export async function requestOf(query: Query): Promise<Asked> {
   const asked = await backtestsOf(query);
-  const { strategy, interval, startTime, endTime, execution } = asked.spec;
-  const problems: Problems = { ...asked.problems, ...ownProblems(query) };
+  const { interval, startTime, endTime, execution } = asked.spec;
+  const { strategies, problems: further } = await strategiesOf(query, asked.spec.strategy);
+  const problems: Problems = { ...asked.problems, ...further, ...ownProblems(query) };
   const spec = create(PortfolioSpecSchema, {
-    strategies: strategy === undefined ? [] : [{ strategy }],
+    strategies,
     interval,
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
@@ -75,6 +79,23 @@ export async function requestOf(query: Query): Promise<Asked> {
     curvePoints: CURVE_POINTS,
   });
   return { request, problems };
+}
+
+/** Return the strategies of a query, of which `first` is the first, and what is wrong with the others and the weights. */
+async function strategiesOf(query: Query, first: Strategy | undefined) {
+  const weighted = (strategy: Strategy | undefined, index: number) => {
+    const weight = weightAt(query, index);
+    return strategy === undefined ? [] : [{ strategy, ...(weight !== undefined && { weight }) }];
+  };
+  const strategies = weighted(first, 0);
+  const problems = weightProblems(query);
+  for (let index = 1; index < strategyCount(query); index += 1) {
+    const own = { ...strategyAt(query, index), interval: query.interval };
+    const asked = await backtestsOf(own, parserOf(index));
+    strategies.push(...weighted(asked.spec.strategy, index));
+    Object.assign(problems, namedAt(index, asked.problems));
+  }
+  return { strategies, problems };
 }
 
 /** Return what is wrong with the fields that only a portfolio has, as far as the page can tell. */
@@ -110,18 +131,22 @@ export function portfolioFieldOf(violation: Violation): string | undefined {
   };
   const { field, description } = violation;
   if (field.startsWith("spec.rank")) return "rank";
+  const [, number, weight] = /^spec\.strategies\[(\d+)\](\.weight)?/.exec(field) ?? [];
+  const index = Number(number ?? 0);
+  if (weight !== undefined) return nameAt(index, "weight");
   const single = field.replace(/^spec\.strategies(\[\d+\](\.strategy)?)?/, "spec.strategy");
-  return own[field] ?? fieldOf({ field: single, description });
+  const name = own[field] ?? fieldOf({ field: single, description });
+  return name === undefined || number === undefined ? name : nameAt(index, name);
 }
 
-/** Return the query of a portfolio that has started; undefined if it has several strategies, as the form has one. */
+/** Return the query of a portfolio that has started. */
 export async function queryOfPortfolio(started: PortfolioStarted): Promise<Query | undefined> {
   const { spec, symbols = [], exclude = [] } = started.request ?? {};
-  const [only, ...others] = spec?.strategies ?? [];
-  if (spec === undefined || only?.strategy === undefined || others.length > 0) return undefined;
+  const [first, ...others] = spec?.strategies ?? [];
+  if (spec === undefined || first?.strategy === undefined) return undefined;
   const { interval, startTime, endTime, execution } = spec;
   const backtest = create(BacktestSpecSchema, {
-    strategy: only.strategy,
+    strategy: first.strategy,
     interval,
     ...(startTime && { startTime }),
     ...(endTime && { endTime }),
@@ -132,19 +157,45 @@ export async function queryOfPortfolio(started: PortfolioStarted): Promise<Query
     leftOut: started.leftOut,
   });
   const query = await queryOfRun(run);
-  return { ...query, exclude: exclude.join(","), ...(await ownQuery(spec, query, started.cryptoCount)) };
+  const further = await Promise.all(
+    others.map(async ({ strategy }, index) =>
+      Object.entries(strategy ? await queryOfStrategy(strategy) : {}).map(
+        ([name, value]) => [nameAt(index + 1, name), value] as const,
+      ),
+    ),
+  );
+  return {
+    ...query,
+    ...Object.fromEntries(further.flat()),
+    ...weightQuery(spec),
+    exclude: exclude.join(","),
+    ...(await ownQuery(spec, query, started.cryptoCount)),
+  };
 }
 
-async function ownQuery(spec: PortfolioSpec, { size, size_by }: Query, cryptos: number): Promise<Query> {
+/** The weights, unless they are equal. */
+function weightQuery({ strategies }: PortfolioSpec): Query {
+  const equal = 1 / strategies.length;
+  if (strategies.every(({ weight = equal }) => weight === equal)) return {};
+  return Object.fromEntries(
+    strategies.map(({ weight = equal }, index) => [nameAt(index, "weight"), share(weight)]),
+  );
+}
+
+/** The size that a query means which names none: an equal share, unless the execution has a size. */
+export function usualSize({ size, size_by }: Query): string {
+  return size === undefined && size_by === undefined ? "equal" : "execution";
+}
+
+async function ownQuery(spec: PortfolioSpec, query: Query, cryptos: number): Promise<Query> {
   const { maxPositions, rank, rebalancing, benchmark } = spec;
-  const usualSize = size === undefined && size_by === undefined ? "equal" : "execution";
   const sizing = Object.keys(SIZES).find((name) => SIZES[name] === spec.size);
   return {
     ...(maxPositions !== Math.min(USUAL_POSITIONS, cryptos) && { positions: String(maxPositions) }),
     ...(rank && { rank: await rankText(rank) }),
-    ...(sizing !== usualSize && { sizing }),
+    ...(sizing !== usualSize(query) && { sizing }),
     ...(rebalancing && { rebalance: String(rebalancing.every) }),
-    ...(rebalancing?.threshold && { threshold: `${Number((100 * rebalancing.threshold).toPrecision(15))}%` }),
+    ...(rebalancing?.threshold && { threshold: share(rebalancing.threshold) }),
     ...(benchmark !== "" && benchmark !== USUAL_BENCHMARK && { benchmark }),
   };
 }

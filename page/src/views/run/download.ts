@@ -4,20 +4,28 @@ import { jsonOf } from "../../api/json";
 import { BacktestResultSchema } from "../../api/stubs/backcast/backtest/v1/result_pb";
 import { RunBacktestsRequestSchema } from "../../api/stubs/backcast/gateway/v1/backtest_service_pb";
 import { RunFailureSchema, RunSummarySchema } from "../../api/stubs/backcast/gateway/v1/run_events_pb";
+import { csvOf, csvTimestamp } from "../../csv";
 import { METRICS } from "../../metrics";
 import { save } from "../../save";
 import type { RunSnapshot } from "../../state/run";
 
-/** Download the results as a table: a row for each crypto, in order of arrival; an undefined metric is empty. */
+/** Download the results as a table: a row for each crypto, ordered by symbol. */
 export function downloadCsv({ runId, results }: RunSnapshot): void {
-  const heading = ["symbol", ...METRICS.map(({ name }) => name), "missing_candles", "from_cache"];
-  const rows = results.all.map((result) => [
-    result.symbol,
-    ...METRICS.map(({ field }) => result.metrics?.[field] ?? ""),
-    result.coverage?.missingCandles ?? "",
-    result.fromCache,
+  const names = [
+    ...["symbol", ...METRICS.map(({ name }) => name), "first_candle_time", "last_candle_time"],
+    ...["expected_candles", "missing_candles", "from_cache"],
+  ];
+  const ordered = [...results.all].sort((left, right) => (left.symbol < right.symbol ? -1 : 1));
+  const rows = ordered.map(({ symbol, metrics, coverage, fromCache }) => [
+    symbol,
+    ...METRICS.map(({ field }) => metrics?.[field]),
+    csvTimestamp(coverage?.firstCandleTime),
+    csvTimestamp(coverage?.lastCandleTime),
+    coverage?.expectedCandles,
+    coverage?.missingCandles,
+    fromCache,
   ]);
-  save(`${runId}.csv`, "text/csv", [heading, ...rows].map((row) => `${row.join(",")}\r\n`).join(""));
+  save(`${runId}.csv`, "text/csv", csvOf(names, rows));
 }
 
 /** Download everything that came, in the JSON of the API. */

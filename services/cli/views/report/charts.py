@@ -61,7 +61,7 @@ def level_chart(caption: str, times: NDArray[np.int64], levels: _Column, form: s
 
 
 def ranked_bars(caption: str, named: Sequence[tuple[str, float]]) -> Markup:
-    """Draw a bar of a fraction for each name, in order; a bar tells its name where the pointer is on it."""
+    """Draw a bar of a fraction for each name, in order; a bar shows its name while the pointer is on it."""
     values = [value for _, value in named]
     ticks = _ticks(min(0.0, *values), max(0.0, *values))
     low, high = ticks[0], ticks[-1]

@@ -54,7 +54,7 @@ class PortfolioSweepReport:
         request = self._started.request
         names = [str(each.strategy.WhichOneof("kind")) for each in request.spec.strategies]
         return Report(
-            title=f"{' and '.join(names)}: {counted(self._started.combination_count, 'combination')}, each "
+            title=f"{' and '.join(names)}: {counted(len(self._rows), 'combination')}, each "
             f"one account of {counted(self._started.crypto_count, 'crypto')}",
             lines=[portfolios_words(self._started), *self._warnings()],
             command=portfolio_sweep_command(self.asked, request),

@@ -24,7 +24,7 @@ from backcast_engine.strategies import Signals
 from backcast_engine.traded_window import TradedWindow, WindowOrders
 from services.compute.candles.location import DataVersion
 from services.compute.tasks.batch import Task
-from services.compute.tasks.jobs import Job
+from services.compute.tasks.jobs import ComputeJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def orders_job(
     portfolios: Sequence[Portfolio],
     asked: Sequence[Portfolio],
     others: tuple[DataVersion, ...] = (),
-) -> Job:
+) -> ComputeJob:
     """Return the job of portfolios' signals: one task a crypto, whose result are the PackedOrders of each.
 
     Its candles have the columns that the accounts of the portfolios `asked` read, too. The strategies and the
@@ -61,7 +61,7 @@ def orders_job(
     def tasks_of(data: DataVersion) -> list[Task]:
         return [Task(packed_orders, (data.symbol, distinct))]
 
-    return Job(cryptos, asked[0].interval, columns, tasks_of, since_s, others)
+    return ComputeJob(cryptos, asked[0].interval, columns, tasks_of, since_s, others)
 
 
 def signalling(portfolio: Portfolio) -> Portfolio:

@@ -9,7 +9,7 @@ from backcast_engine.portfolio import Portfolio
 from services.compute.candles.location import CandleLocation, DataVersion
 from services.compute.tasks.portfolio.account import AccountCall, OrderedCrypto, traded_account
 from services.compute.tasks.portfolio.orders import PackedOrders, orders_job, signalling
-from services.compute.tasks.runner import Outcome, TaskRunner
+from services.compute.tasks.runner import TaskOutcome, TaskRunner
 from services.domain.errors import Unavailable
 
 # How often in a row candles may be replaced between the signals and the account.
@@ -106,7 +106,7 @@ class _Gathered:
         """How many cryptos there are."""
         return len(self.ordered) + len(self.without_candles)
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: TaskOutcome) -> None:
         """Take in the outcome of a crypto; raise SignalsFailed where it failed.
 
         Raises FileNotFoundError where a crypto was read in two versions: as what is traded, and as what

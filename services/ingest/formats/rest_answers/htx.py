@@ -29,12 +29,12 @@ def read(file: TextFile) -> Iterator[TextRows]:
     answer = parse(file)
     rows = rows_of_objects(records_at(answer, "data"), _FIELDS)
     channel = member(answer, "ch")
-    if isinstance(channel, str) and (told := _CHANNEL.fullmatch(channel)):
-        symbol = told[1].upper()
+    if isinstance(channel, str) and (market := _CHANNEL.fullmatch(channel)):
+        symbol = market[1].upper()
         # What has one hyphen is a perpetual; a second one is before a date.
         rows = replace(
             rows,
             symbol=f"{symbol}.P" if symbol.count("-") == 1 else symbol,
-            length_s=length_from(told[2]),
+            length_s=length_from(market[2]),
         )
     yield rows

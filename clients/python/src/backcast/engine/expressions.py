@@ -11,7 +11,7 @@ from backcast.errors import InvalidRequestError
 from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.near_names import did_you_mean
 from backcast_engine.rules.parse import LineFault, parse_line
-from backcast_engine.rules.signature import Kind
+from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import CALLABLE, signature, text
 
 NAMES = (*VALUE_COLUMNS, *CALLABLE)
@@ -33,8 +33,8 @@ class _Written:
             raise InvalidRequestError.of("rules", fault.shown_in(line)) from None
 
     @classmethod
-    def _kind(cls) -> Kind:
-        return Kind.CONDITION if cls is Condition else Kind.SERIES
+    def _kind(cls) -> ValueKind:
+        return ValueKind.CONDITION if cls is Condition else ValueKind.SERIES
 
     def __str__(self) -> str:
         return self._text
@@ -175,7 +175,7 @@ def named(name: str) -> Any:
 def _function(name: str) -> Callable[..., Series | Condition]:
     """Return a function that writes the call of the function of rules."""
     function = CALLABLE[name]
-    kind = Condition if function.gives is Kind.CONDITION else Series
+    kind = Condition if function.gives is ValueKind.CONDITION else Series
 
     def written(*arguments: object, **named: object) -> Series | Condition:
         texts = [*map(_operand, arguments), *(f"{each}={_operand(value)}" for each, value in named.items())]

@@ -1,4 +1,4 @@
-"""The report of a run, which goes into the log and the metrics when the run ends or is paused."""
+"""The record of a run, which goes into the log and the metrics when the run ends or is paused."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class RunReport:
-    """What is reported of one run.
+class RunRecord:
+    """What is recorded of one run.
 
     `outcome` is `completed`, `cancelled`, `paused` (no client is watching) or, of a run that failed, the name
     of its error in small letters.
@@ -36,35 +36,35 @@ class RunReport:
     """The backtests that the metrics count already: a run that is paused and resumed is recorded twice."""
 
 
-def record_run(report: RunReport) -> None:
+def record_run(record: RunRecord) -> None:
     """Record a run that has ended or is paused: one line of the log, and the metrics."""
-    method = report.method
-    RUNS.labels(method, report.outcome).inc()
+    method = record.method
+    RUNS.labels(method, record.outcome).inc()
     counts = Counter(
-        cache=report.from_cache - report.shared,
-        computed=report.completed - report.from_cache,
-        shared=report.shared,
-        failed=report.failed,
+        cache=record.from_cache - record.shared,
+        computed=record.completed - record.from_cache,
+        shared=record.shared,
+        failed=record.failed,
     )
-    for source, count in (counts - report.recorded).items():
+    for source, count in (counts - record.recorded).items():
         if source == "failed":
             FAILURES.labels(method).inc(count)
         else:
             RESULTS.labels(method, source).inc(count)
-    report.recorded = counts
-    for phase, seconds in report.phases_s.items() if report.outcome != "paused" else ():
+    record.recorded = counts
+    for phase, seconds in record.phases_s.items() if record.outcome != "paused" else ():
         RUN_PHASE.labels(method, phase).observe(seconds)
     _log.info(
-        "run",
-        run_id=report.run_id,
+        "run paused" if record.outcome == "paused" else "run ended",
+        run_id=record.run_id,
         method=method,
-        client=report.client,
-        strategy=report.strategy,
-        outcome=report.outcome,
-        total=report.total,
-        completed=report.completed,
-        failed=report.failed,
-        from_cache=report.from_cache,
-        shared=report.shared,
-        **{f"{phase}_s": round(seconds, 4) for phase, seconds in report.phases_s.items()},
+        client=record.client,
+        strategy=record.strategy,
+        outcome=record.outcome,
+        total=record.total,
+        completed=record.completed,
+        failed=record.failed,
+        from_cache=record.from_cache,
+        shared=record.shared,
+        **{f"{phase}_s": round(seconds, 4) for phase, seconds in record.phases_s.items()},
     )

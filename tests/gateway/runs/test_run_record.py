@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY
 
-from services.gateway.runs.report import RunReport, record_run
+from services.gateway.runs.record import RunRecord, record_run
 
 
 def count(name: str, **labels: str) -> float:
@@ -21,10 +21,10 @@ def counts() -> list[float]:
 
 def test_a_run_that_was_paused_and_resumed_counts_once() -> None:
     before = counts()
-    report = RunReport("run-1", "RunBacktests", "ann", "rsi", "paused", total=10, phases_s={"total": 0.1})
-    report.completed, report.from_cache, report.shared, report.failed = 5, 2, 1, 0
-    record_run(report)
+    record = RunRecord("run-1", "RunBacktests", "ann", "rsi", "paused", total=10, phases_s={"total": 0.1})
+    record.completed, record.from_cache, record.shared, record.failed = 5, 2, 1, 0
+    record_run(record)
     assert [now - then for now, then in zip(counts(), before, strict=True)] == [1, 3, 1, 0, 1, 0, 0]
-    report.outcome, report.completed, report.failed = "completed", 9, 1
-    record_run(report)
+    record.outcome, record.completed, record.failed = "completed", 9, 1
+    record_run(record)
     assert [now - then for now, then in zip(counts(), before, strict=True)] == [1, 7, 1, 1, 1, 1, 1]

@@ -1,4 +1,4 @@
-"""Followers of the same feed take turns, and one that died is replaced."""
+"""One of several followers has the lease of an hour, and one that died is replaced."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -52,18 +52,18 @@ async def test_two_followers_share_the_hours(data: DataService, store: Store) ->
     assert (await data.feed(exchange.quote)).inserted_count == 2 * 105
 
 
-async def test_the_turn_of_a_follower_that_died_is_taken_after_ten_minutes(
+async def test_the_lease_of_a_follower_that_died_is_taken_after_ten_minutes(
     data: DataService, store: Store
 ) -> None:
     exchange = FollowedExchange()
     died = DataClient(data.channel, "data", "binance", exchange.quote, "died")
-    assert (await died.take_turn(START_S + 99 * HOUR_S)).is_taken
+    assert (await died.take_lease(START_S + 99 * HOUR_S)).is_taken
     with serving(exchange.stand_in):
         async with exchange.rounds(data.channel, "other") as other:
             left = await anext(other)
             assert (left.is_left, left.is_done) == (True, False)
             assert 0 < left.left_until_s - exchange.clock.now_s() <= 600
-            await data.age_turn(exchange.quote)
+            await data.age_lease(exchange.quote)
             outcome = await anext(other)
     assert (outcome.hour_s, outcome.inserted, outcome.is_done) == (START_S + 99 * HOUR_S, 200, True)
     for symbol in exchange.symbols:
@@ -99,7 +99,7 @@ async def test_the_hour_of_a_follower_that_stops_is_taken_at_once(data: DataServ
 async def test_a_follower_that_waits_takes_the_hour_of_one_that_stops(data: DataService) -> None:
     exchange = FollowedExchange()
     stopping = DataClient(data.channel, "data", "binance", exchange.quote, "stopping")
-    assert (await stopping.take_turn(START_S + 99 * HOUR_S)).is_taken
+    assert (await stopping.take_lease(START_S + 99 * HOUR_S)).is_taken
     with serving(exchange.stand_in):
         async with exchange.rounds(data.channel, "other") as other:
             assert (await anext(other)).is_left
