@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from backcast_engine.errors import InvalidInput
-from services.domain.symbols import Kind, parse_symbol
+from services.domain.symbols import CryptoKind, parse_symbol
 from services.feed.errors import Unanswered
 from services.ingest.answers import AnswerFormat
 from services.ingest.formats.json_text import Json, member
@@ -73,7 +73,7 @@ class ExchangeMarket:
             symbol = parse_symbol(self.symbol)
         except InvalidInput:
             return False
-        return symbol.kind is Kind.SPOT and symbol.canonical == self.symbol
+        return symbol.kind is CryptoKind.SPOT and symbol.canonical == self.symbol
 
 
 @dataclass(frozen=True, slots=True)
