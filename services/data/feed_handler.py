@@ -86,14 +86,29 @@ class FeedHandler(feed_service_pb2_grpc.FeedServiceServicer):
         )
         return pb.RecordFeedRoundResponse(feed=_feed_message(feed))
 
+    async def ReleaseFeed(  # noqa: N802  # the RPC's name
+        self, request: pb.ReleaseFeedRequest, context: object
+    ) -> pb.ReleaseFeedResponse:
+        """Have another follower take up at once the hour of one that stops."""
+        violations = Violations()
+        _read_feed_of(request, violations)
+        violations.raise_if_any()
+        await self._feeds.release(request.exchange, request.quote, request.follower)
+        return pb.ReleaseFeedResponse()
 
-def _read_round_of(request: _OfFeed, violations: Violations) -> int:
-    """Check which round of which feed a request is about; return its hour in Unix seconds."""
+
+def _read_feed_of(request: _OfFeed | pb.ReleaseFeedRequest, violations: Violations) -> None:
+    """Check which feed and which follower a request is about."""
     violations.read("", source_from, request.exchange, "exchange")
     if not _QUOTE.fullmatch(request.quote):
         violations.add(Violation("quote", "1 to 32 letters A to Z and digits are needed"))
     if not 1 <= len(request.follower) <= _MOST_FOLLOWER or "\0" in request.follower:
         violations.add(Violation("follower", f"1 to {_MOST_FOLLOWER} characters are needed, and no NUL"))
+
+
+def _read_round_of(request: _OfFeed, violations: Violations) -> int:
+    """Check which round of which feed a request is about; return its hour in Unix seconds."""
+    _read_feed_of(request, violations)
     return violations.read(0, _past_hour_from, request)
 
 

@@ -105,6 +105,16 @@ class DataClient:
             raise error_of(error, self._service) from None
         return _state(answer.feed)
 
+    async def release(self) -> None:
+        """Say that this follower stops: another one may take up at once the hour that it has not done."""
+        request = feed_pb.ReleaseFeedRequest(
+            exchange=self._exchange, quote=self._quote, follower=self._follower
+        )
+        try:
+            await self._feeds.ReleaseFeed(request, timeout=CALL_S)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, self._service) from None
+
 
 def _state(feed: Feed) -> FeedState:
     return FeedState(

@@ -5,17 +5,18 @@ asked for again, and of the others only the hours that were not asked for.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import structlog
 
-from backcast_engine.errors import BackcastError, InvalidInput
+from backcast_engine.errors import BackcastError
 from services.domain.errors import Unavailable
 from services.feed.client import ExchangeClient
 from services.feed.fetch import fetch_all
 from services.feed.fetch_queue import Doing, FetchOrder, FetchQueue
-from services.feed.markets import with_quote, with_symbols
+from services.feed.last_call import last_call
+from services.feed.markets import with_quote, with_symbols, without_unstorable
 from services.feed.spans import Span
 from services.feed.writing import reason_against, spans_asked
 
@@ -23,8 +24,6 @@ _log = structlog.get_logger()
 
 # How often it is asked for a fetch, and how often progress is recorded.
 _EVERY_S = 2.0
-# How long a process that stops waits for the data service: what starts it kills it after ten seconds.
-_STOP_S = 3.0
 
 
 class Fetcher:
@@ -59,7 +58,7 @@ class Fetcher:
                     _log.warning("fetching interrupted", reason=str(error))
                 await asyncio.sleep(self._every_s)
         finally:
-            await _at_the_end(self._queue.release())
+            await last_call(self._queue.release())
 
     async def _do(self, order: FetchOrder, doing: Doing) -> None:
         """Do a fetch up to its end, or until it is not this process's any more.
@@ -69,20 +68,18 @@ class Fetcher:
         _log.info(
             "fetch started", fetch=order.fetch_id, exchange=order.exchange, done=len(doing.done_symbols)
         )
-        fetching = asyncio.create_task(self._fetch(order, doing))
         try:
-            while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
-                with suppress(Unavailable):
-                    if not await self._queue.record(order, doing):
-                        _log.info("fetch ended elsewhere", fetch=order.fetch_id)
-                        return
-            error = fetching.result()
+            async with _running(self._fetch(order, doing)) as fetching:
+                while not (await asyncio.wait({fetching}, timeout=self._every_s))[0]:
+                    with suppress(Unavailable):
+                        if not await self._queue.record(order, doing):
+                            _log.info("fetch ended elsewhere", fetch=order.fetch_id)
+                            return
+                error = fetching.result()
         except asyncio.CancelledError:
-            await _ended(fetching)
-            await _at_the_end(self._queue.record(order, doing))
+            # What was done since the last record.
+            await last_call(self._queue.record(order, doing))
             raise
-        finally:
-            await _ended(fetching)
         await self._queue.record(order, doing, is_finished=True, error=error)
         log = _log.warning if error or doing.failed_count else _log.info
         log(
@@ -98,23 +95,22 @@ class Fetcher:
     async def _fetch(self, order: FetchOrder, doing: Doing) -> str:
         """Fetch what is not done; return why it failed as a whole, empty if it did not."""
         try:
-            await self._fetch_rest(order, doing)
-        except InvalidInput as error:
-            return str(error)
+            return await self._fetch_rest(order, doing)
         except BackcastError as error:
             # Not those of the exchange, which are classes of their own.
             if type(error) is Unavailable:
                 raise
             return str(error)
-        return ""
 
-    async def _fetch_rest(self, order: FetchOrder, doing: Doing) -> None:
+    async def _fetch_rest(self, order: FetchOrder, doing: Doing) -> str:
+        """Fetch what is not done; return what cannot be stored, empty if all can."""
         client = self._client_of(order.exchange)
         name, listed = client.exchange.name, await client.markets()
         if order.quote:
             markets = with_quote(client.exchange, listed, order.quote, order.with_delisted)
         else:
             markets = with_symbols(client.exchange, listed, order.symbols)
+        markets, unstorable = without_unstorable(client.exchange, markets)
         stored = await self._queue.cryptos()
         span = Span(order.start_s, int(client.now_s()) if order.end_s is None else order.end_s)
         doing.crypto_count = len(markets)
@@ -134,16 +130,15 @@ class Fetcher:
         async with aclosing(reports):
             async for report in reports:
                 doing.done(report)
+        return "; ".join(unstorable.values())
 
 
-async def _ended(fetching: "asyncio.Task[str]") -> None:
-    """Cancel a fetch, and wait for its end."""
-    fetching.cancel()
-    await asyncio.wait({fetching})
-
-
-async def _at_the_end(call: Coroutine[None, None, object]) -> None:
-    """Call the data service once more; without it, what this process has is taken up when its lease ends."""
-    with suppress(BackcastError, TimeoutError):
-        async with asyncio.timeout(_STOP_S):
-            await call
+@asynccontextmanager
+async def _running(fetch: Coroutine[None, None, str]) -> "AsyncGenerator[asyncio.Task[str]]":
+    """Run a fetch as a task, which has ended when the context has."""
+    fetching = asyncio.create_task(fetch)
+    try:
+        yield fetching
+    finally:
+        fetching.cancel()
+        await asyncio.wait({fetching})

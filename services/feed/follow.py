@@ -17,11 +17,12 @@ from backcast_engine.errors import BackcastError, InvalidInput
 from backcast_engine.interval import Interval
 from services.feed.client import ExchangeClient
 from services.feed.clock import Clock
-from services.feed.errors import Banned, Conflicting, Unanswered
+from services.feed.errors import Banned, Conflicting, Unanswered, Unwritten
 from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.feed_round import FeedLease, FeedState, Round
 from services.feed.fetch import OVERLAP_S, CryptoReport, Write, fetch_all
-from services.feed.markets import with_quote
+from services.feed.last_call import last_call
+from services.feed.markets import with_quote, without_unstorable
 from services.feed.metrics import CANDLES, CRYPTOS, FAILURES, watch_feed
 from services.feed.spans import Span
 from services.feed.writing import spans_asked
@@ -36,6 +37,8 @@ _AGAIN_AFTER_S = (60.0, 180.0, 600.0)
 _RECHECK_S, _RECHECK_EVERY_S = 30 * 86_400, 7 * 86_400
 # A list of all pairs can be 20 MB.
 _LISTED_FOR_S = 900.0
+# How often a follower asks whether the one that has the hour has done it, or has given it back.
+_ASK_EVERY_S = 10.0
 # The longest sleep: a machine that was suspended must notice how late it is.
 _NAP_S = 60.0
 
@@ -53,6 +56,9 @@ class FollowedFeed(Protocol):
 
     async def record(self, outcome: Round) -> FeedState:
         """Record the outcome of a round."""
+
+    async def release(self) -> None:
+        """Say that this follower stops: another one may take up at once the hour that it has not done."""
 
 
 @dataclass(slots=True)
@@ -110,20 +116,23 @@ class Follower:
         """Follow for ever; yield the outcome of each round, also of one that failed.
 
         The first round is that of the newest closed hour, at once. Raises InvalidInput if the exchange quotes
-        nothing in the currency.
+        nothing in the currency. At its end, it gives back the hour that it has not done.
         """
-        async with aclosing(self._meet()) as failures:
-            async for failed in failures:
-                yield failed
-        while True:
-            hour_s = self._newest_closed_s()
-            end_s = hour_s + 2 * _HOUR_S + _SETTLED_S + _JITTER_S * self._jitter()
-            error = None
-            async with aclosing(self._rounds_of(hour_s, end_s)) as rounds:
-                async for each in rounds:
-                    error = each.error
-                    yield each
-            await self._until(max(end_s, self._after(error, 0)))
+        try:
+            async with aclosing(self._meet()) as failures:
+                async for failed in failures:
+                    yield failed
+            while True:
+                hour_s = self._newest_closed_s()
+                end_s = hour_s + 2 * _HOUR_S + _SETTLED_S + _JITTER_S * self._jitter()
+                error = None
+                async with aclosing(self._rounds_of(hour_s, end_s)) as rounds:
+                    async for each in rounds:
+                        error = each.error
+                        yield each
+                await self._until(max(end_s, self._after(error, 0)))
+        finally:
+            await last_call(self._store.release())
 
     async def _meet(self) -> AsyncGenerator[Round]:
         """Ask for the pairs until there is an answer, which also gives the time of the exchange's clock."""
@@ -140,7 +149,7 @@ class Follower:
 
     async def _rounds_of(self, hour_s: int, end_s: float) -> AsyncGenerator[Round]:
         """Do the rounds of an hour until nothing is left, or until it is time for the next hour."""
-        work, begin_s, attempt = _HourWork(), self._client.now_s(), 0
+        work, begin_s, attempt, was_left = _HourWork(), self._client.now_s(), 0, False
         while True:
             outcome, has_lease, again_s = Round(hour_s, attempt), False, 0.0
             try:
@@ -162,9 +171,11 @@ class Follower:
                         await self._record(outcome, work)
             if not outcome.is_complete:
                 FAILURES.labels(self._client.exchange.name, self._quote).inc()
-            yield outcome
+            if outcome.is_done or not (outcome.is_left and was_left):
+                yield outcome
             if outcome.is_done:
                 return
+            was_left = outcome.is_left
             if not outcome.is_left:
                 again_s = max(self._after(outcome.error, 0), begin_s + _again_after_s(attempt))
                 attempt += 1
@@ -174,10 +185,10 @@ class Follower:
 
     def _leave(self, outcome: Round, lease: FeedLease, end_s: float) -> float:
         """Leave a round to the follower that has the lease; return the time to ask for it again."""
-        left_until_s = self._client.now_s() + lease.wait_s
-        again_s = left_until_s + _JITTER_S * self._jitter()
+        now_s = self._client.now_s()
+        again_s = now_s + _ASK_EVERY_S
         outcome.is_left = True
-        outcome.left_until_s = None if lease.is_done else left_until_s
+        outcome.left_until_s = None if lease.is_done else now_s + lease.wait_s
         outcome.is_done = lease.is_done or again_s >= end_s
         return again_s
 
@@ -185,18 +196,18 @@ class Follower:
         """Ask for the candles of the cryptos that are left, and write them."""
         await self._list()
         stored = await self._store.cryptos()
-        traded = {
-            market.symbol: market
-            for market in self._markets.values()
-            if market.is_traded and market.quote == self._quote
-        }
+        all_traded = [
+            market for market in self._markets.values() if market.is_traded and market.quote == self._quote
+        ]
+        storable, unstorable = without_unstorable(self._client.exchange, all_traded)
+        traded = {market.symbol: market for market in storable}
         outcome.ended = feed.ended.difference(traded)
         stopped = self._stopped(stored, traded, outcome)
         if work.left is None:
             work.is_recheck = (
                 feed.rechecked_s is None or outcome.hour_s - feed.rechecked_s >= _RECHECK_EVERY_S
             )
-            work.left_out = {
+            work.left_out = unstorable | {
                 symbol: reason
                 for symbol in traded
                 if symbol in stored and (reason := self._reason_against(stored[symbol]))
@@ -274,7 +285,7 @@ class Follower:
         work.inserted += report.inserted
         work.corrected += report.corrected
         # What has stopped may be unknown by now.
-        is_failure = isinstance(error, Unanswered) or not has_stopped
+        is_failure = isinstance(error, Unanswered | Unwritten) or not has_stopped
         if isinstance(error, Conflicting):
             work.left_out[symbol] = str(error)
         elif error and is_failure:

@@ -1,4 +1,7 @@
-"""Which of an exchange's markets are fetched: those with given symbols, or all of a quote currency."""
+"""Which of an exchange's markets are fetched: those with given symbols, or all of a quote currency.
+
+A market whose symbol is not a canonical one of Backcast's cannot be stored.
+"""
 
 from collections.abc import Sequence
 
@@ -6,6 +9,7 @@ from backcast_engine.errors import InvalidInput, Violation, Violations
 from backcast_engine.near_names import did_you_mean
 from services.domain.fetch_request import spot_symbol
 from services.feed.exchanges.exchange import Exchange, ExchangeMarket
+from services.ingest.files.text_rows import shown
 
 # All symbols of a quote currency end alike.
 _LIKENESS = 0.8
@@ -19,6 +23,7 @@ def with_symbols(
     Raises InvalidInput, naming `symbols[0]` and so on, for what is no symbol, what is not spot, and what the
     exchange does not have, with the nearest names.
     """
+    markets = [market for market in markets if market.is_storable]
     known = {market.other_symbol: market for market in markets if market.other_symbol}
     known |= {market.symbol: market for market in markets}
     violations = Violations()
@@ -48,3 +53,15 @@ def with_quote(
         hint = did_you_mean(upper, {market.quote for market in markets})
         raise InvalidInput.of("quote", f"{exchange.title} quotes nothing in {upper}{hint and f': {hint}'}")
     return sorted(found, key=lambda market: market.symbol)
+
+
+def without_unstorable(
+    exchange: Exchange, markets: Sequence[ExchangeMarket]
+) -> tuple[list[ExchangeMarket], dict[str, str]]:
+    """Return the markets that can be stored; of the others, why not, by their symbols as they are shown."""
+    reasons = {
+        (symbol := shown(market.symbol)): f"{symbol} of {exchange.title} is not a symbol that Backcast knows"
+        for market in markets
+        if not market.is_storable
+    }
+    return [market for market in markets if market.is_storable], reasons

@@ -6,7 +6,7 @@ import grpc
 import stamina
 
 from backcast.marketdata.v1.crypto_pb2 import Crypto
-from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse
+from backcast.marketdata.v1.market_data_service_pb2 import ImportCandlesResponse, ListCryptosRequest
 from backcast_engine.errors import Refused
 from services.domain.errors import Denied, Unauthenticated, Unavailable
 from services.feed.errors import Conflicting, Unwritten
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 # How long a service may be away, as while it is started again.
 _PATIENCE_S = 60.0
-# Where it answers that it failed: it may be at the candles, and others wait.
+# How often it is waited for where it answers other calls: it may be at the candles, and others wait.
+_WAITS = 2
+_PROBE_S = 30.0
+# Where it answers that it failed.
 _ATTEMPTS = 5
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 # What trying again does not help.
@@ -32,7 +35,8 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
 
     A service that is away is tried again for a minute, and one that fails five times: writing a batch twice
     is writing it once. Then, Unavailable or Unwritten is raised; Conflicting if candles do not fit what is
-    stored.
+    stored. One that answers other calls is not away: it is tried for another minute, and then Unwritten is
+    raised.
     """
 
     @stamina.retry(
@@ -55,11 +59,25 @@ def writer_to(stub: "MarketDataServiceAsyncStub", service: str, source: str) -> 
                 raise Unwritten(str(failure)) from None
             raise failure from None
 
-    async def write(batch: CandleBatch) -> ImportCandlesResponse:
+    async def check_is_there(symbol: str) -> None:
+        """Raise Unavailable if the service, or its database, does not answer at all."""
         try:
-            return await attempt(batch)
-        except Unwritten as error:
-            raise Unwritten(f"its candles were not written in {_ATTEMPTS} attempts: {error}") from error
+            await stub.ListCryptos(ListCryptosRequest(symbols=[symbol]), timeout=_PROBE_S)
+        except grpc.aio.AioRpcError as error:
+            raise error_of(error, service) from None
+
+    async def write(batch: CandleBatch) -> ImportCandlesResponse:
+        reason = ""
+        for _ in range(_WAITS):
+            try:
+                return await attempt(batch)
+            except Unwritten as error:
+                raise Unwritten(f"its candles were not written in {_ATTEMPTS} attempts: {error}") from error
+            except Unavailable as error:
+                await check_is_there(batch.symbol)
+                reason = str(error)
+        waited_s = _WAITS * _PATIENCE_S
+        raise Unwritten(f"its candles were not written in {waited_s:.0f} s: {reason}")
 
     return write
 

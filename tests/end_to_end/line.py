@@ -1,7 +1,8 @@
 """A connection to a service that a test controls: it records, holds or cuts what comes over it."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 
@@ -40,6 +41,16 @@ class Line:
         """Let everything through that is and was held."""
         self.limit = None
         self._passes.set()
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """End all connections, and make no new one before the context ends: no call can be answered."""
+        self.down = True
+        self.cut()
+        try:
+            yield
+        finally:
+            self.down = False
 
     def cut(self) -> None:
         """End all connections; what is held is lost."""

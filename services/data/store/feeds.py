@@ -133,6 +133,11 @@ class FeedStore:
             raise InvalidInput.of("exchange", f"there is no feed of {outcome.exchange} {outcome.quote}")
         return Feed(*row)
 
+    async def release(self, exchange: str, quote: str, follower: str) -> None:
+        """Note that a follower stops: another one may take up at once the hour that it has not done."""
+        async with self._database.connection() as connection:
+            await connection.execute(_RELEASE, exchange, quote, follower, LEASE_S)
+
 
 _TAKE = f"""
 INSERT INTO feeds AS feed (exchange, quote, turn_hour, turn_follower, turn_taken_at)
@@ -182,4 +187,10 @@ SET newest_hour = CASE WHEN $5 THEN greatest(newest_hour, to_timestamp($3)) ELSE
     turn_is_done = turn_is_done OR ($6 AND turn_hour = to_timestamp($3) AND turn_follower = $4)
 WHERE exchange = $1 AND quote = $2
 RETURNING {_COLUMNS}
+"""
+
+# As if the follower had taken it so long ago.
+_RELEASE = """
+UPDATE feeds SET turn_taken_at = now() - make_interval(secs => $4)
+WHERE exchange = $1 AND quote = $2 AND turn_follower = $3
 """

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from backcast_engine.errors import InvalidInput
+from services.domain.symbols import CryptoKind, parse_symbol
 from services.feed.errors import Unanswered
 from services.ingest.answers import AnswerFormat
 from services.ingest.formats.json_text import Json, member
@@ -63,6 +65,15 @@ class ExchangeMarket:
     quote: str
     is_traded: bool
     other_symbol: str = ""
+
+    @property
+    def is_storable(self) -> bool:
+        """Whether its symbol is one of Backcast's: an exchange may list others, and those are not fetched."""
+        try:
+            symbol = parse_symbol(self.symbol)
+        except InvalidInput:
+            return False
+        return symbol.kind is CryptoKind.SPOT and symbol.canonical == self.symbol
 
 
 @dataclass(frozen=True, slots=True)

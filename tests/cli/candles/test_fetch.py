@@ -338,10 +338,40 @@ async def test_bad_input_is_named(cli: Cli, arguments: tuple[str, ...], error: s
 async def test_bad_symbols_are_named(cli: Cli) -> None:
     with serving(stand_in_of({"BTCUSDT": Served("", {})}, 60)) as stand_in:
         finished = await cli(
-            *("fetch", "binance", "--symbols", "BTCUSTD,BTC-PERP", *SINCE, "--url", stand_in.base_url)
+            *("fetch", "binance", "--symbols", "BTCUSTD,ETHUSTD", *SINCE, "--url", stand_in.base_url)
         )
     assert finished.status == 1
     assert finished.err.splitlines() == [
         "backcast: --symbols: Binance has no BTCUSTD: did you mean BTCUSDT?; "
-        "--symbols: BTC.P is a perpetual, and only spot candles can be fetched"
+        "--symbols: Binance has no ETHUSTD"
     ]
+
+
+async def test_symbols_that_are_not_spot_are_named_before_the_exchange_is_asked(cli: Cli) -> None:
+    with serving(stand_in_of({"BTCUSDT": Served("", {})}, 60)) as stand_in:
+        finished = await cli(
+            *("fetch", "binance", "--symbols", "BTCUSDT.P,BTC/USDT,?", *SINCE, "--url", stand_in.base_url)
+        )
+    assert finished.status == 1
+    (line,) = finished.err.splitlines()
+    assert line.startswith(
+        "backcast: --symbols: BTCUSDT.P is a perpetual, and only spot candles can be fetched; "
+        "--symbols: '?' is not a symbol: "
+    )
+    assert not stand_in.asked
+
+
+# Of another case, spelling, script and length, and with what a terminal would obey.
+UNSTORABLE = ("clfvUSDT", "CLFV-USDT", "КЛФUSDT", "CLFV\x1b[31m\0USDT", f"{'CLFV' * 20}USDT")
+
+
+async def test_pairs_whose_symbols_are_none_are_named_and_the_others_are_fetched(cli: Cli) -> None:
+    served = {name: Served("", made_records(50)) for name in ("CLFVUSDT", *UNSTORABLE)}
+    with serving(stand_in_of(served, 60)) as stand_in:
+        finished = await cli("fetch", "binance", "--quote", "USDT", *SINCE, "--url", stand_in.base_url)
+    assert finished.status == 1
+    lines = finished.out.splitlines()[1:]
+    assert "CLFVUSDT: 50 inserted, 10 hours that Binance does not have" in lines
+    assert "'clfvUSDT' of Binance is not a symbol that Backcast knows" in lines
+    assert r"'CLFV\x1b[31m\x00USDT' of Binance is not a symbol that Backcast knows" in lines
+    assert lines[-1] == "6 cryptos: 1 fetched, 5 failed"

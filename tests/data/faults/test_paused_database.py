@@ -1,8 +1,8 @@
 """A database that stands still, as where a disk hangs: it is given up, and tried again by the next call."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any
 
 import psutil
@@ -15,6 +15,7 @@ from services.data.store.writer import CandleStore, ImportCounts
 from services.domain.errors import Unavailable
 from tests.candle_making import random_candles
 from tests.data.conftest import Server, bits, history_of, listed
+from tests.paused_processes import paused
 from tests.waiting import LIMIT_S, until
 
 CANDLES = random_candles(1, 5000)
@@ -29,19 +30,6 @@ async def impatient(empty_url: str) -> AsyncIterator[Database]:
         await migrate(database)
         await CandleStore(database).write_candles("AUSDT", False, CANDLES[:-100])
         yield database
-
-
-@contextmanager
-def paused(server: Server) -> Iterator[None]:
-    """Stop all of the server's processes, and let them go on in the end."""
-    main = psutil.Process(server.process.pid)
-    main.suspend()
-    processes = [main, *main.children(recursive=True)]
-    with ExitStack() as to_resume:
-        for process in processes:
-            to_resume.callback(process.resume)
-            process.suspend()
-        yield
 
 
 Work = Callable[[Database, asyncio.Event, asyncio.Event], Coroutine[Any, Any, None]]
@@ -89,7 +77,7 @@ async def test_a_call_to_a_paused_database_ends(server: Server, impatient: Datab
     begun, is_paused = asyncio.Event(), asyncio.Event()
     under_way = asyncio.create_task(amid(impatient, begun, is_paused))
     await begun.wait()
-    with paused(server):
+    with paused(server.process.pid):
         is_paused.set()
         async with asyncio.timeout(LIMIT_S):
             with pytest.raises(Unavailable, match=r"^the database does not answer$"):
@@ -101,7 +89,7 @@ async def test_more_calls_than_connections_end_and_leave_nothing(server: Server,
     store, cryptos = CandleStore(impatient), CryptoStore(impatient)
     before = await listed(cryptos)
     files = psutil.Process().num_fds()
-    with paused(server):
+    with paused(server.process.pid):
         calls = [
             *(history_of(impatient, "AUSDT") for _ in range(CONNECTIONS)),
             *(store.write_candles(f"NEW{number}USDT", False, CANDLES) for number in range(CONNECTIONS)),
@@ -129,7 +117,7 @@ async def test_a_short_pause_ends_nothing(server: Server, impatient: Database, e
         async with patient.connection():
             pass
         files = psutil.Process().num_fds()
-        with paused(server):
+        with paused(server.process.pid):
             reading = asyncio.create_task(history_of(patient, "AUSDT"))
             # The database is asked whether it is there, over a connection of its own.
             await until(lambda: psutil.Process().num_fds() > files)
@@ -162,4 +150,4 @@ async def test_the_pool_is_closed_while_the_database_is_paused(server: Server, e
         async with asyncio.timeout(LIMIT_S), Database.connect(empty_url, 2, PATIENCE_S) as database:
             async with database.connection():
                 pass
-            pause.enter_context(paused(server))
+            pause.enter_context(paused(server.process.pid))

@@ -65,6 +65,27 @@ async def test_another_follower_can_take_a_lease_that_is_ten_minutes_old(
     assert not (await take(feeds, "one")).is_taken
 
 
+async def test_another_follower_can_take_at_once_what_one_that_stops_has_given_back(
+    feeds: FeedStore,
+) -> None:
+    await take(feeds, "one")
+    await feeds.release("binance", "USDT", "other")
+    await feeds.release("okx", "USDT", "one")
+    assert not (await take(feeds, "other")).is_taken
+    await feeds.release("binance", "USDT", "one")
+    assert (await take(feeds, "other")).is_taken
+    # Late: it has nothing any more.
+    await feeds.release("binance", "USDT", "one")
+    assert not (await take(feeds, "third")).is_taken
+
+
+async def test_what_is_done_stays_done_when_its_follower_stops(feeds: FeedStore) -> None:
+    await take(feeds, "one")
+    await feeds.record(ROUND)
+    await feeds.release("binance", "USDT", "one")
+    assert (await take(feeds, "other")).is_done
+
+
 async def test_nobody_can_take_a_lease_that_is_done_or_over(feeds: FeedStore, database: Database) -> None:
     await take(feeds, "one")
     await feeds.record(ROUND)

@@ -252,6 +252,10 @@ CASES: dict[str, tuple[dict[str, Any] | list[dict[str, Any]], set[str]]] = {
             *("left_out_count", "failure", "inserted_count", "corrected_count", "ended_symbols[1]"),
         },
     ),
+    "FeedService.ReleaseFeed": (
+        {"exchange": NO_SYMBOL, "quote": NO_SYMBOL},
+        {"exchange", "quote", "follower"},
+    ),
     "FetchService.CreateFetch": (
         {
             "spec": {

@@ -1,12 +1,14 @@
 """What a fetch needs, or what does it, stops in the middle: the fetch goes on, and ends right."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
 import pytest
+import stamina
+from stamina.instrumentation import set_on_retry_hooks
 from structlog.testing import capture_logs
 
 from backcast.marketdata.v1.fetch_pb2 import FetchState
@@ -14,12 +16,14 @@ from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServic
 from services.rpc.channel import open_channel
 from tests.feed.feed_process import FeedProcess
 from tests.feed.fetching import Store
+from tests.feed.following.broken_writes import broken_writes
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import FollowedExchange
 from tests.feed.following.fetches import create, ended, fetcher, found, is_there
 from tests.feed.stand_in import serving
 from tests.feed.stopped_services import stopped_services
 from tests.folders import new_folder
+from tests.paused_processes import paused
 from tests.waiting import LIMIT_S, until
 
 # More than are asked for at once.
@@ -128,6 +132,56 @@ async def test_a_fetch_goes_on_after_an_outage_of_the_database(short_folder: Pat
             assert await exchange.is_stored(store, symbol, 0, 100)
 
 
+@pytest.mark.parametrize("is_long", [False, True])
+async def test_a_fetch_ends_right_after_a_pause_of_the_database(short_folder: Path, is_long: bool) -> None:
+    """A long pause is longer than a write is tried: the fetch says what it waits for."""
+    exchange = FollowedExchange(*BASES)
+    waiting: list[str] = []
+    async with (
+        stopped_services(new_folder(short_folder, "paused")) as services,
+        open_channel(services.address) as channel,
+    ):
+        data = DataService(channel, services.address, services.server.url)
+        with (
+            ExitStack() as pause,
+            serving(exchange.stand_in),
+            capture_logs() as records,
+            stamina.set_testing(True, attempts=1 if is_long else 100, cap=True),
+            retries_noted(waiting),
+        ):
+            exchange.stand_in.on_request = lambda number: (
+                pause.enter_context(paused(services.server.process.pid)) if number == 11 else None
+            )
+            async with fetcher(data, exchange):
+                fetch_id = await create(data, quote=exchange.quote)
+
+                def is_waited_for() -> bool:
+                    told = any(each["event"] == "fetching interrupted" for each in records)
+                    return told if is_long else bool(waiting)
+
+                await until(is_waited_for, 3 * LIMIT_S)
+                pause.close()
+                fetch = await ended(data, fetch_id)
+        waiting += [str(each["reason"]) for each in records if each["event"] == "fetching interrupted"]
+        assert waiting
+        assert all(each.startswith(("the database ", "the data service did not answer")) for each in waiting)
+        assert (fetch.state, fetch.error) == (FetchState.FETCH_STATE_SUCCEEDED, "")
+        assert (fetch.progress.done_count, fetch.progress.failed_count) == (20, 0)
+        store = Store(MarketDataServiceStub(channel), "binance")
+        for symbol in exchange.symbols:
+            assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+@contextmanager
+def retries_noted(reasons: list[str]) -> Iterator[None]:
+    """Note why something was tried again."""
+    set_on_retry_hooks([lambda details: reasons.append(str(details.caused_by))])
+    try:
+        yield
+    finally:
+        set_on_retry_hooks(None)
+
+
 async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: DataService) -> None:
     exchange = FollowedExchange("AAA", "BBB", "CCC")
     failing = exchange.symbols[1]
@@ -150,9 +204,25 @@ async def test_a_crypto_that_cannot_be_written_fails_and_the_others_go_on(data: 
         assert await exchange.is_stored(store, symbol, 0, 100)
 
 
+async def test_a_crypto_that_the_database_never_writes_in_time_fails_alone(data: DataService) -> None:
+    exchange = FollowedExchange("AAA", "BBB", "CCC")
+    failing = exchange.symbols[1]
+    async with broken_writes(data, failing, "query_canceled"):
+        with serving(exchange.stand_in):
+            async with fetcher(data, exchange):
+                fetch = await ended(data, await create(data, quote=exchange.quote))
+    assert (fetch.state, fetch.error, fetch.progress.done_count) == (FetchState.FETCH_STATE_FAILED, "", 3)
+    assert [(each.symbol, each.reason) for each in fetch.progress.failures] == [
+        (failing, "its candles were not written in 120 s: the database took too long")
+    ]
+    store = Store(MarketDataServiceStub(data.channel), "binance")
+    for symbol in (exchange.symbols[0], exchange.symbols[2]):
+        assert await exchange.is_stored(store, symbol, 0, 100)
+
+
 async def test_a_crypto_that_cannot_be_written_at_the_moment_is_waited_for(data: DataService) -> None:
     exchange = FollowedExchange("AAA", "BBB", "CCC")
-    # More often than one fetch of it tries.
+    # More often than the data service is tried before it is asked whether it is there.
     async with broken_writes(data, exchange.symbols[1], "query_canceled", times=150):
         with serving(exchange.stand_in):
             async with fetcher(data, exchange):
@@ -163,28 +233,3 @@ async def test_a_crypto_that_cannot_be_written_at_the_moment_is_waited_for(data:
     store = Store(MarketDataServiceStub(data.channel), "binance")
     for symbol in exchange.symbols:
         assert await exchange.is_stored(store, symbol, 0, 100)
-
-
-@asynccontextmanager
-async def broken_writes(
-    data: DataService, symbol: str, condition: str, times: int = 10**6
-) -> AsyncIterator[None]:
-    """Have writes of a new crypto fail in the database, with a condition of PostgreSQL's, so many times."""
-    await data.execute(
-        f"""
-        CREATE SEQUENCE attempts;
-        CREATE FUNCTION break_write() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF nextval('attempts') <= {times} THEN
-                RAISE {condition} USING MESSAGE = 'broken';
-            END IF;
-            RETURN NEW;
-        END $$;
-        CREATE TRIGGER broken BEFORE INSERT ON cryptos FOR EACH ROW
-        WHEN (NEW.symbol = '{symbol}') EXECUTE FUNCTION break_write();
-        """
-    )
-    try:
-        yield
-    finally:
-        await data.execute("DROP FUNCTION break_write CASCADE; DROP SEQUENCE attempts")

@@ -118,6 +118,21 @@ async def test_cryptos_that_fail_are_named_and_hold_up_no_other(data: DataServic
     assert await exchange.is_stored(Store(MarketDataServiceStub(data.channel), "binance"), good, 0, 100)
 
 
+async def test_pairs_whose_symbols_are_none_are_named_and_the_others_are_fetched(data: DataService) -> None:
+    exchange = FollowedExchange("AAA", "bbb", "Я", "C\0C", "D" * 100)
+    good = exchange.symbols[0]
+    with serving(exchange.stand_in):
+        async with fetcher(data, exchange):
+            fetch = await ended(data, await create(data, quote=exchange.quote))
+    assert (fetch.state, fetch.progress.crypto_count, fetch.progress.done_count) == (
+        *(FetchState.FETCH_STATE_FAILED, 1, 1),
+    )
+    for symbol in exchange.symbols[1:4]:
+        assert f"{symbol!r} of Binance is not a symbol that Backcast knows" in fetch.error
+    assert fetch.error.count("is not a symbol") == 4
+    assert await exchange.is_stored(Store(MarketDataServiceStub(data.channel), "binance"), good, 0, 100)
+
+
 async def test_an_exchange_that_bans_ends_a_fetch_whose_error_says_so(data: DataService) -> None:
     exchange = FollowedExchange("AAA")
     exchange.stand_in.faults = deque(["", "418"])

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from threading import Event
 
 import pytest
 
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
+from services.feed.data_client import DataClient
 from services.feed.feed_round import Round
 from tests.feed.fetching import Store
 from tests.feed.following.conftest import DataService
@@ -54,32 +56,57 @@ async def test_the_lease_of_a_follower_that_died_is_taken_after_ten_minutes(
     data: DataService, store: Store
 ) -> None:
     exchange = FollowedExchange()
-    loop = asyncio.get_running_loop()
-
-    def kill(number: int) -> None:
-        # The first request is for the list of pairs.
-        if number > 1:
-            loop.call_soon_threadsafe(dying.cancel)
-
-    exchange.stand_in.on_request = kill
+    died = DataClient(data.channel, "data", "binance", exchange.quote, "died")
+    assert (await died.take_lease(START_S + 99 * HOUR_S)).is_taken
     with serving(exchange.stand_in):
-        async with exchange.rounds(data.channel, "one") as one:
-            dying = asyncio.ensure_future(anext(one))
-            await asyncio.wait([dying])
-            assert dying.cancelled()
-        exchange.stand_in.on_request = None
         async with exchange.rounds(data.channel, "other") as other:
-            # It waits as long as the service asks, by its own clock.
             left = await anext(other)
             assert (left.is_left, left.is_done) == (True, False)
             assert 0 < left.left_until_s - exchange.clock.now_s() <= 600
-        exchange.set_hour(100.5)
-        await data.age_lease(exchange.quote)
-        async with exchange.rounds(data.channel, "third") as third:
-            outcome = await anext(third)
+            await data.age_lease(exchange.quote)
+            outcome = await anext(other)
     assert (outcome.hour_s, outcome.inserted, outcome.is_done) == (START_S + 99 * HOUR_S, 200, True)
     for symbol in exchange.symbols:
         assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+async def test_the_hour_of_a_follower_that_stops_is_taken_at_once(data: DataService, store: Store) -> None:
+    exchange = FollowedExchange()
+    loop, go_on = asyncio.get_running_loop(), Event()
+
+    def stop(number: int) -> None:
+        # The first request is for the list of pairs.
+        if number > 1:
+            loop.call_soon_threadsafe(stopping.cancel)
+            go_on.wait(LIMIT_S)
+
+    exchange.stand_in.on_request = stop
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel, "one") as one:
+            stopping = asyncio.ensure_future(anext(one))
+            await asyncio.wait([stopping])
+            assert stopping.cancelled()
+        exchange.stand_in.on_request = None
+        go_on.set()
+        async with exchange.rounds(data.channel, "other") as other:
+            outcome = await anext(other)
+    assert (outcome.is_left, outcome.inserted, outcome.is_done) == (False, 200, True)
+    assert exchange.clock.now_s() == START_S + 100 * HOUR_S + 20
+    for symbol in exchange.symbols:
+        assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+async def test_a_follower_that_waits_takes_the_hour_of_one_that_stops(data: DataService) -> None:
+    exchange = FollowedExchange()
+    stopping = DataClient(data.channel, "data", "binance", exchange.quote, "stopping")
+    assert (await stopping.take_lease(START_S + 99 * HOUR_S)).is_taken
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel, "other") as other:
+            assert (await anext(other)).is_left
+            await stopping.release()
+            outcome = await anext(other)
+    assert (outcome.is_left, outcome.inserted, outcome.is_done) == (False, 200, True)
+    assert exchange.clock.now_s() == START_S + 100 * HOUR_S + 20 + 10
 
 
 async def test_a_follower_that_is_started_again_leaves_a_round_that_is_done(data: DataService) -> None:

@@ -11,6 +11,7 @@ from services.feed.errors import Banned, Forbidden, Unanswered
 from services.rpc.channel import open_channel
 from tests.end_to_end.line import Line
 from tests.feed.fetching import Store
+from tests.feed.following.broken_writes import broken_writes
 from tests.feed.following.conftest import DataService
 from tests.feed.following.feeds import START_S, FollowedExchange
 from tests.feed.stand_in import HOUR_S, Served, serving
@@ -81,6 +82,38 @@ async def test_one_crypto_that_fails_holds_up_no_other(data: DataService, store:
     assert (second.asked_count, list(second.failed)) == (1, [failing])
     assert (third.asked_count, third.inserted, third.is_done) == (1, 1, True)
     assert (await data.feed(exchange.quote)).newest_hour_time.seconds == START_S + 100 * HOUR_S
+
+
+async def test_a_crypto_that_the_database_does_not_write_fails_until_it_does(
+    data: DataService, store: Store
+) -> None:
+    exchange = FollowedExchange("AAA", "BBB", "CCC")
+    failing = exchange.symbols[1]
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel) as rounds:
+            async with broken_writes(data, failing, "query_canceled"):
+                first = await anext(rounds)
+            second = await anext(rounds)
+    reason = "its candles were not written in 120 s: the database took too long"
+    assert (first.inserted, first.failed, first.is_done) == (2 * 100, {failing: reason}, False)
+    assert (second.asked_count, second.inserted, second.is_done) == (1, 100, True)
+    assert (second.hour_s, second.attempt) == (first.hour_s, 1)
+    for symbol in exchange.symbols:
+        assert await exchange.is_stored(store, symbol, 0, 100)
+
+
+async def test_pairs_whose_symbols_are_none_are_left_out(data: DataService, store: Store) -> None:
+    exchange = FollowedExchange("AAA", "bbb", "C\0C")
+    with serving(exchange.stand_in):
+        async with exchange.rounds(data.channel) as rounds:
+            outcome = await anext(rounds)
+    assert (outcome.asked_count, outcome.inserted, outcome.failed, outcome.is_done) == (1, 100, {}, True)
+    feed = await data.feed(exchange.quote)
+    assert feed.left_out_count == 2
+    assert feed.failure == "left out: " + "; ".join(
+        f"{symbol!r} of Binance is not a symbol that Backcast knows" for symbol in exchange.symbols[:0:-1]
+    )
+    assert await exchange.is_stored(store, exchange.symbols[0], 0, 100)
 
 
 class HiddenFromCandles(dict[str, Served]):

@@ -20,7 +20,7 @@ def test_each_method_of_ours_needs_its_rights() -> None:
         for method in service.methods
     }
     assert {name for name, rights in needed.items() if rights == {Right.IMPORT}} == {
-        *("ImportCandles", "TakeFeedLease", "RecordFeedRound"),
+        *("ImportCandles", "TakeFeedLease", "RecordFeedRound", "ReleaseFeed"),
         *("CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch", "ReleaseFetch"),
     }
     assert {name for name, rights in needed.items() if rights == {Right.RUN, Right.ADMIN}} == {
@@ -33,7 +33,7 @@ def test_each_method_of_ours_needs_its_rights() -> None:
     others = needed.keys() - {
         *("ImportCandles", "ListRuns", "CancelRun", "WatchRun", "UpdateBreak", "DeleteCrypto"),
         *("TakeFeedLease", "RecordFeedRound", "CreateFetch", "CancelFetch", "TakeFetch", "RecordFetch"),
-        "ReleaseFetch",
+        *("ReleaseFeed", "ReleaseFetch"),
     }
     assert {"ListBreaks", "ListFeeds", "ListFetches"} <= others
     assert all(needed[name] == {Right.RUN} for name in others)
