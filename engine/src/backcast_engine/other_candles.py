@@ -61,8 +61,8 @@ class OtherHistories:
     def seen_at(self, open_time_s: TimeColumn) -> Callable[[On], SeenCandles]:
         """Return a function that returns what a part sees at the run's candles with these opening times.
 
-        There is at least one candle, and no break between the candles. The function raises HistoryTooShort where earlier
-        candles than those of a history would count.
+        There is at least one candle, and no break between the candles. The function raises
+        HistoryTooShort where candles earlier than those of a history would count.
         """
         span_of = cache(partial(self._span, open_time_s))
         return cache(lambda node: self._seen(node, span_of(node.candles)))

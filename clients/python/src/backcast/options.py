@@ -123,8 +123,8 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     random: int
     """Trade only this number of combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: trade this number of combinations (with folds: in each fold). Optuna proposes each by the metric of the
-    accounts before."""
+    """Or: trade this number of combinations (with folds: in each fold), which Optuna proposes by the metric
+    of the accounts before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
@@ -145,9 +145,10 @@ class SweepOptions(BacktestOptions, total=False):
     curve_points: int
     """With folds: the maximum number of points of each out-of-sample curve. Default: 500; 0: all."""
     random: int
-    """Backtest only so many combinations, chosen at random. Default: all."""
+    """Backtest only this number of combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: backtest so many combinations (with folds: for each), which Optuna proposes by those before."""
+    """Or: backtest this number of combinations (with folds: in each fold), which Optuna
+    proposes by the results before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
