@@ -120,6 +120,37 @@ async def test_axe_finds_nothing_serious_in_the_view_data(themed: Tab, odd_crypt
     assert await serious(themed) == []
 
 
+async def test_labels_of_a_chart_can_be_read_on_their_colours(themed: Tab) -> None:
+    await themed.show("/")
+    lines = [f"line-{number}" for number in range(1, 7)]
+    for name in ["gain", "loss", "hold", "selected", "crosshair", *lines]:
+        colour = await themed.page.evaluate(_COLOUR, f"--chart-{name}")
+        assert contrast(colour) >= 4.5, name
+
+
+_COLOUR = """
+  name => {
+    const element = document.body.appendChild(document.createElement("i"));
+    element.style.color = `var(${name})`;
+    return getComputedStyle(element).color.match(/[0-9]+/g).map(Number);
+  }
+"""
+
+
+def contrast(colour: list[int]) -> float:
+    """Return the contrast of a label's text, as WCAG 2 has it.
+
+    The library of the charts writes it in black or in white, by the brightness of the label.
+    """
+    red, green, blue = (
+        part / 255 / 12.92 if part / 255 <= 0.04045 else ((part / 255 + 0.055) / 1.055) ** 2.4
+        for part in colour
+    )
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    is_bright = 0.199 * colour[0] + 0.687 * colour[1] + 0.114 * colour[2] > 160
+    return (luminance + 0.05) / 0.05 if is_bright else 1.05 / (luminance + 0.05)
+
+
 async def serious(tab: Tab) -> list[str]:
     """Return what axe-core finds that keeps people from using the view."""
     found = (await Axe().run(tab.page)).response["violations"]
