@@ -2,6 +2,7 @@ import { useId, useMemo, useRef, useState } from "preact/hooks";
 import type { Crypto } from "../api/stubs/backcast/marketdata/v1/crypto_pb";
 import { count, counted } from "../format";
 import { symbolsOf } from "../spec";
+import { ButtonList } from "./button_list";
 
 interface Props {
   /** The name in the query of the address. */
@@ -27,29 +28,13 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
     const within = cryptos.filter(({ symbol }) => symbol.indexOf(wanted) > 0);
     return [...starts, ...within];
   }, [wanted, cryptos]);
+  const root = useRef<HTMLDivElement>(null);
   const field = useRef<HTMLInputElement>(null);
-  const list = useRef<HTMLUListElement>(null);
-  /** Go to one of the cryptos found; before the first one is the field. */
-  const goTo = (place: number) => {
-    const buttons = list.current?.querySelectorAll("button") ?? [];
-    if (place < 0) field.current?.focus();
-    else buttons[Math.min(place, buttons.length - 1)]?.focus();
-  };
-  const onListKey = (event: KeyboardEvent) => {
-    const buttons = [...(list.current?.querySelectorAll("button") ?? [])];
-    const place = buttons.indexOf(document.activeElement as HTMLButtonElement);
-    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-    if (step !== undefined) goTo(place + step);
-    else if (event.key === "Escape") {
-      setSearch("");
-      goTo(-1);
-    } else return;
-    event.preventDefault();
-  };
+  const goToField = () => field.current?.focus();
   const choose = (symbols: readonly string[]) => onChange([...new Set(symbols)].join(","));
 
   return (
-    <div class="field" data-field={name}>
+    <div class="field" data-field={name} ref={root}>
       <label for={id}>Cryptos</label>
       <input
         id={id}
@@ -80,12 +65,20 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
           } else if (event.key === "Escape") setSearch("");
           else if (event.key === "ArrowDown" && found.length > 0) {
             event.preventDefault();
-            goTo(0);
+            root.current?.querySelector<HTMLElement>(".found button")?.focus();
           }
         }}
       />
       {found.length > 0 && (
-        <ul class="found" aria-label="Cryptos found" ref={list} onKeyDown={onListKey}>
+        <ButtonList
+          key={wanted}
+          class="found"
+          label="Cryptos found"
+          onLeave={(key) => {
+            if (key === "Escape") setSearch("");
+            goToField();
+          }}
+        >
           {found.length > 1 && (
             <li>
               <button type="button" onClick={() => choose([...chosen, ...found.map(({ symbol }) => symbol)])}>
@@ -109,13 +102,13 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
               </button>
             </li>
           ))}
-        </ul>
+        </ButtonList>
       )}
       {wanted !== "" && found.length === 0 && cryptos !== undefined && (
         <p class="quiet">No crypto has "{search.trim()}" in its symbol.</p>
       )}
       {chosen.length > 0 && (
-        <ul class="chosen" aria-label="Chosen cryptos">
+        <ButtonList class="chosen" label="Chosen cryptos">
           {chosen.slice(0, MOST_SHOWN).map((symbol) => (
             <li key={symbol}>
               <button
@@ -123,7 +116,7 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
                 aria-label={`Remove ${symbol}`}
                 onClick={() => {
                   // This button goes away, and with it the focus.
-                  goTo(-1);
+                  goToField();
                   choose(chosen.filter((one) => one !== symbol));
                 }}
               >
@@ -137,14 +130,14 @@ export function CryptoPicker({ name, value, onChange, cryptos, problem }: Props)
               type="button"
               class="link"
               onClick={() => {
-                goTo(-1);
+                goToField();
                 choose([]);
               }}
             >
               all of them
             </button>
           </li>
-        </ul>
+        </ButtonList>
       )}
       <p id={`${id}-says`} class={problem === undefined ? "unseen" : "problem"}>
         {problem ??

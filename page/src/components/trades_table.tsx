@@ -139,10 +139,17 @@ const COLUMNS: readonly TradeColumn[] = [
 ];
 const BY_NAME = new Map(COLUMNS.map((one) => [one.name, one]));
 
+export interface TradedStrategies {
+  readonly numbers: readonly number[];
+  readonly names: readonly string[];
+}
+
 interface Props {
   readonly trades: readonly Trade[];
   /** What each trade traded, where the trades are of several cryptos. */
   readonly symbols?: readonly string[];
+  /** Where the trades are of several strategies: the number of each trade's strategy, and the strategies' names. */
+  readonly strategies?: TradedStrategies | undefined;
   /** The index of the selected trade. */
   readonly selected: number | null;
   readonly onSelect: (trade: number) => void;
@@ -152,26 +159,48 @@ interface Props {
 }
 
 const SYMBOL: Column = { name: "symbol", heading: "Crypto", width: 128, left: true };
-const COLUMNS_WITH_SYMBOL: readonly Column[] = [SYMBOL, ...COLUMNS];
+const STRATEGY: Column = {
+  name: "strategy",
+  heading: "Strategy",
+  width: 168,
+  left: true,
+  help: "Number of the strategy in the form, and its name.",
+};
 
 /** The trades in any order. Opening a row selects its trade. */
-export function TradesTable({ trades, symbols, selected, onSelect, order = "entry", onOrder }: Props) {
+export function TradesTable({
+  trades,
+  symbols,
+  strategies,
+  selected,
+  onSelect,
+  order = "entry",
+  onOrder,
+}: Props) {
   const { column, reversed } = parseOrder(order);
-  const rows = useMemo(() => ordered(trades, symbols, column, reversed), [trades, symbols, column, reversed]);
+  const columns = useMemo(
+    () => [...(symbols ? [SYMBOL] : []), ...(strategies ? [STRATEGY] : []), ...COLUMNS],
+    [symbols, strategies],
+  );
+  const rows = useMemo(() => {
+    const owners = { symbol: symbols, strategy: strategies?.numbers }[column];
+    return owners ? orderedBy(owners, reversed) : ordered(trades, column, reversed);
+  }, [trades, symbols, strategies, column, reversed]);
   const cell = useCallback(
     (index: number, { name }: Column) => {
       if (name === SYMBOL.name) return symbols?.[index];
+      if (name === STRATEGY.name) return strategies?.names[strategies.numbers[index]!];
       const trade = trades[index] as Trade;
       const { show, value, signed } = BY_NAME.get(name) as TradeColumn;
       const text = show(trade, index + 1);
       return signed ? <span class={value(trade, index) < 0 ? "loss" : "gain"}>{text}</span> : text;
     },
-    [trades, symbols],
+    [trades, symbols, strategies],
   );
   return (
     <VirtualTable
       label="Trades"
-      columns={symbols === undefined ? COLUMNS : COLUMNS_WITH_SYMBOL}
+      columns={columns}
       items={rows}
       keyOf={String}
       selected={selected === null ? undefined : String(selected)}
@@ -184,23 +213,19 @@ export function TradesTable({ trades, symbols, selected, onSelect, order = "entr
   );
 }
 
-function ordered(
-  trades: readonly Trade[],
-  symbols: readonly string[] | undefined,
-  column: string,
-  descending: boolean,
-): number[] {
-  const rows = Array.from(trades.keys());
-  if (column === SYMBOL.name && symbols !== undefined) {
-    const sign = descending ? -1 : 1;
-    return rows.sort((left, right) =>
-      symbols[left] === symbols[right] ? left - right : symbols[left]! < symbols[right]! ? -sign : sign,
-    );
-  }
+/** Order the trades by whose they are; those of one owner stay in the order of time. */
+function orderedBy(owners: readonly (string | number)[], descending: boolean): number[] {
+  const sign = descending ? -1 : 1;
+  return Array.from(owners.keys()).sort((left, right) =>
+    owners[left] === owners[right] ? left - right : owners[left]! < owners[right]! ? -sign : sign,
+  );
+}
+
+function ordered(trades: readonly Trade[], column: string, descending: boolean): number[] {
   const { value } = BY_NAME.get(column) ?? (COLUMNS[0] as TradeColumn);
   const values = trades.map((trade, index) => value(trade, index + 1));
   // Equal values stay in the order of time.
-  return rows.sort(
+  return Array.from(trades.keys()).sort(
     (left, right) => compareFigures(values[left]!, values[right]!, descending) || left - right,
   );
 }

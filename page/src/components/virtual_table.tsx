@@ -1,8 +1,9 @@
 /**
  * A table of any number of rows and columns, of which only those that are seen exist.
  *
- * It is a grid for the keyboard and for screen readers: arrows, Page Up and Down, Home and End move through the
- * rows, Enter opens one. Headings are buttons that sort.
+ * It is a grid for the keyboard and for screen readers, and one tab stop: arrows, Page Up and Down, Home and End move
+ * through the rows, Enter opens one. Arrow Up from the first row leads to the headings, among which the left and right
+ * arrows, Home and End move, and Enter sorts.
  */
 
 import { Component, type ComponentChildren } from "preact";
@@ -56,6 +57,8 @@ export function VirtualTable<Item>({
   const [{ top, left }, setPosition] = useState({ top: 0, left: 0 });
   const [{ height, width }, setSize] = useState({ height: 600, width: 800 });
   const [active, setActive] = useState("");
+  /** The place of the heading that the keyboard is at; undefined while it is at a row. */
+  const [heading, setHeading] = useState<number>();
 
   useLayoutEffect(() => {
     const element = scroller.current!;
@@ -78,6 +81,11 @@ export function VirtualTable<Item>({
   const tracks = useMemo(() => template(columns), [columns]);
   const minWidth = columns.reduce((sum, { width }) => sum + width, 0);
 
+  const goToHeading = (place: number) => {
+    const next = Math.max(0, Math.min(place, columns.length - 1));
+    setHeading(next);
+    showHeading(scroller.current!, next);
+  };
   const sort = useRef(onSort);
   sort.current = onSort;
   // Results that arrive change rows, and nothing of the headings.
@@ -89,17 +97,27 @@ export function VirtualTable<Item>({
         aria-rowindex={1}
         style={{ gridTemplateColumns: template(columns) }}
       >
-        {columns.map((column) => (
+        {columns.map((column, place) => (
           <Heading
             key={column.name}
+            id={headingId(label, column)}
             column={column}
+            isActive={place === heading}
             sorting={sorting}
-            onSort={onSort && ((chosen) => sort.current?.(chosen))}
+            onSort={
+              onSort &&
+              (() => {
+                // The keys go on from the heading that was clicked.
+                goToHeading(place);
+                scroller.current?.focus({ preventScroll: true });
+                sort.current?.(column);
+              })
+            }
           />
         ))}
       </div>
     ),
-    [columns, sorting?.column, sorting?.descending, onSort === undefined],
+    [label, columns, heading, sorting?.column, sorting?.descending, onSort === undefined],
   );
 
   const opened = useRef(onOpen);
@@ -114,6 +132,7 @@ export function VirtualTable<Item>({
 
   const moveTo = (row: number) => {
     const next = Math.max(0, Math.min(row, rowCount - 1));
+    setHeading(undefined);
     setActive(keyOf(items[next]!));
     const element = scroller.current!;
     const above = next * ROW;
@@ -127,8 +146,21 @@ export function VirtualTable<Item>({
     if (row >= 0) moveTo(row);
   }, [selected, rowCount]);
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.target instanceof HTMLButtonElement || rowCount === 0) return;
+  const onHeadingKey = (place: number, key: string): boolean => {
+    const moves: Readonly<Record<string, number>> = {
+      ArrowRight: place + 1,
+      ArrowLeft: place - 1,
+      Home: 0,
+      End: columns.length - 1,
+    };
+    const next = moves[key];
+    if (next !== undefined) goToHeading(next);
+    else if (key === "Enter" || key === " ") !columns[place]!.unordered && onSort?.(columns[place]!);
+    else if (key === "ArrowDown" && rowCount > 0) moveTo(0);
+    else return false;
+    return true;
+  };
+  const onRowKey = (key: string): boolean => {
     const page = Math.max(1, Math.floor(height / ROW) - 2);
     const row = active === "" ? -1 : rowOf(active, items, keyOf, activeRow);
     const moves: Readonly<Record<string, number>> = {
@@ -139,12 +171,25 @@ export function VirtualTable<Item>({
       Home: 0,
       End: rowCount - 1,
     };
-    const next = moves[event.key];
-    if (next !== undefined) moveTo(next);
-    else if (event.key === "Enter" && row >= 0) onOpen?.(items[row]!);
-    else return;
-    event.preventDefault();
+    const next = moves[key];
+    if (key === "ArrowUp" && row <= 0) goToHeading(0);
+    else if (next !== undefined && rowCount > 0) moveTo(next);
+    else if (key === "Enter" && row >= 0) onOpen?.(items[row]!);
+    else return false;
+    return true;
   };
+  const onKeyDown = (event: KeyboardEvent) => {
+    // With Ctrl or Alt, a key is the browser's.
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (heading === undefined ? onRowKey(event.key) : onHeadingKey(heading, event.key))
+      event.preventDefault();
+  };
+  const activeId =
+    heading !== undefined
+      ? headingId(label, columns[heading]!)
+      : activeRow !== undefined && activeRow >= 0
+        ? rowId(label, activeRow)
+        : undefined;
 
   return (
     <div
@@ -153,10 +198,11 @@ export function VirtualTable<Item>({
       aria-label={label}
       aria-rowcount={rowCount + 1}
       aria-colcount={columns.length}
-      aria-activedescendant={activeRow !== undefined && activeRow >= 0 ? rowId(label, activeRow) : undefined}
+      aria-activedescendant={activeId}
       tabIndex={0}
       ref={scroller}
       onKeyDown={onKeyDown}
+      onBlur={() => setHeading(undefined)}
     >
       <div class="grid-body" style={{ minWidth: `${minWidth}px`, height: `${ROW * (rowCount + 1)}px` }}>
         {head}
@@ -225,21 +271,27 @@ class Row<Item> extends Component<RowProps<Item>> {
   }
 }
 
+/** The heading of a column. Its button is for the pointer; the keyboard is at the grid. */
 function Heading({
+  id,
   column,
+  isActive,
   sorting,
   onSort,
 }: {
+  id: string;
   column: Column;
+  isActive: boolean;
   sorting: Sorting | undefined;
-  onSort: ((column: Column) => void) | undefined;
+  onSort: (() => void) | undefined;
 }) {
   const sortable = onSort !== undefined && !column.unordered;
   const sorted = sorting?.column === column.name;
   const order = sorted ? (sorting.descending ? "descending" : "ascending") : undefined;
   return (
     <div
-      class={column.left ? "left" : undefined}
+      id={id}
+      class={`${column.left ? "left" : ""} ${isActive ? "active" : ""}`.trim() || undefined}
       role="columnheader"
       aria-sort={sortable ? (order ?? "none") : undefined}
       title={column.help}
@@ -247,13 +299,24 @@ function Heading({
       {!sortable ? (
         column.heading
       ) : (
-        <button type="button" class="heading" onClick={() => onSort?.(column)}>
+        <button type="button" class="heading" tabIndex={-1} onClick={onSort}>
           {column.heading}
           <span aria-hidden="true">{order === undefined ? "" : order === "descending" ? " ▾" : " ▴"}</span>
         </button>
       )}
     </div>
   );
+}
+
+/** Scroll sideways to a heading, which the first column may hide: it stays where it is. */
+function showHeading(scroller: HTMLElement, place: number): void {
+  const headings = scroller.querySelectorAll<HTMLElement>("[role=columnheader]");
+  const { offsetLeft, offsetWidth } = headings[place]!;
+  const hidden = headings[0]!.offsetWidth;
+  if (place === 0) scroller.scrollLeft = 0;
+  else if (offsetLeft - hidden < scroller.scrollLeft) scroller.scrollLeft = offsetLeft - hidden;
+  else if (offsetLeft + offsetWidth > scroller.scrollLeft + scroller.clientWidth)
+    scroller.scrollLeft = offsetLeft + offsetWidth - scroller.clientWidth;
 }
 
 /** Tell the position of a scroller, at most once a frame. */
@@ -287,6 +350,10 @@ function rowOf<Item>(
   if (seen !== undefined && seen >= 0) return seen;
   for (let row = 0; row < items.length; row++) if (keyOf(items[row]!) === key) return row;
   return -1;
+}
+
+function headingId(label: string, { name }: Column): string {
+  return `${label.replaceAll(/\W+/g, "-")}-by-${name}`;
 }
 
 function rowId(label: string, row: number): string {

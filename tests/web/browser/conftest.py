@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asyncpg
 import numpy as np
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from backcast.marketdata.v1 import fetch_service_pb2
+from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
 from backcast_engine.candles import Candles
 from services.local.stack import LocalStack
+from services.rpc.channel import open_channel
 from services.web.page_files import PageFiles
 from tests.candle_making import import_candles, random_candles
 from tests.end_to_end.one_service import OneService, service_beside
@@ -62,6 +66,26 @@ async def tab(browser: Browser, web_process: OneService, cryptos: list[str]) -> 
     """A tab of the page; its test fails if the page writes to the console or asks anybody else."""
     async with opened(browser, web_process.address) as tab:
         yield tab
+
+
+@pytest.fixture
+async def no_feed_processes(stack: LocalStack) -> AsyncIterator[None]:
+    """Forget the feed processes, feeds and fetches of other tests, and of this one at its end."""
+    connection = await asyncpg.connect(stack.database_url)
+    try:
+        await connection.execute("TRUNCATE fetchers, fetches, feeds")
+        yield
+        await connection.execute("TRUNCATE fetchers, fetches, feeds")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def fetches_wait(stack: LocalStack, no_feed_processes: None) -> None:
+    """Have the data service know a feed process for Binance, which takes up no fetch: each of them waits."""
+    request = fetch_service_pb2.TakeFetchRequest(fetcher="busy elsewhere", exchanges=["binance"])
+    async with open_channel(stack.data_address) as channel:
+        assert not (await FetchServiceStub(channel).TakeFetch(request)).HasField("fetch")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Cancel frees the workers: what compute counts after the button was pressed in the middle of long work."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -15,7 +17,14 @@ from backcast.gateway.v1.run_service_pb2_grpc import RunServiceStub
 from services.local.stack import LocalStack, StackSettings
 from services.rpc.channel import open_channel
 from tests.end_to_end.operations.service_metrics import ServiceMetrics, serve_metrics
-from tests.end_to_end.processes import workers_held
+from tests.end_to_end.processes import (
+    cpu_seconds,
+    is_alive,
+    process_at,
+    until_workers_work,
+    workers_held,
+    workers_of,
+)
 from tests.known_runs import known_run
 from tests.waiting import until
 from tests.web.browser.own_page import OwnPage, own_page
@@ -117,6 +126,30 @@ async def test_a_sweep_that_is_cancelled_leaves_no_work_to_the_workers(
     await counted.metrics.until_nobody_works()
     # The chunk that the worker was at, and no other: it takes a moment, and all of them minutes.
     assert await counted.metrics.backtests() - before < COMBINATIONS * len(cryptos) / 2
+
+
+async def test_a_second_after_the_page_says_cancelled_the_workers_processor_clocks_stand_still(
+    counted: Counted, cryptos: list[str]
+) -> None:
+    tab, compute = counted.tab, process_at(counted.stack.compute_address)
+    workers = workers_of(compute)
+    ranges = {"p.period": PERIODS, "p.multiple": MULTIPLES}
+    await tab.show("/sweep", strategy="supertrend", symbols=",".join(cryptos), **ranges)
+    await tab.button("Sweep").click()
+    await until_workers_work(compute)
+    await tab.button("Cancel").click()
+    await expect(tab.says(re.compile("The sweep was cancelled"))).to_be_visible()
+    observed = []
+    for _ in range(2):
+        # There is no event to await: what must not happen is awaited for a second.
+        await asyncio.sleep(1)
+        observed.append((processor_clocks(workers), await counted.metrics.backtests()))
+    assert observed[0] == observed[1]
+
+
+def processor_clocks(workers: list[psutil.Process]) -> list[float | None]:
+    """Return the processor time of each worker so far; None for one that has ended."""
+    return [cpu_seconds(worker) if is_alive(worker) else None for worker in workers]
 
 
 @asynccontextmanager

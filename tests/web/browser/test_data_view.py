@@ -202,11 +202,14 @@ async def test_a_break_is_confirmed_removed_and_reset(
     await panel.get_by_role("button", name="Confirm the break at 2024-01-03").click()
     await expect(panel.get_by_role("cell", name="confirmed")).to_be_visible()
     assert await state() == "BREAK_STATE_CONFIRMED"
+    # The button that was pressed has gone, and left the focus to its row.
+    await expect(panel.get_by_role("button", name="Remove the break at 2024-01-03")).to_be_focused()
     assert await serious(tab) == []
     await panel.get_by_role("button", name="Remove the break at 2024-01-03").click()
     await expect(panel.get_by_role("cell", name="removed")).to_be_visible()
     await expect(row(tab).get_by_role("gridcell").last).to_have_text("0")
     assert await state() == "BREAK_STATE_REMOVED"
+    await expect(panel.get_by_role("button", name="Confirm the break at 2024-01-03")).to_be_focused()
     await panel.get_by_role("button", name="Reset the break at 2024-01-03").click()
     await expect(panel.get_by_role("cell", name="detected by an import")).to_be_visible()
     assert await state() == "BREAK_STATE_DETECTED"

@@ -9,7 +9,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-import asyncpg
 import pytest
 from playwright.async_api import Locator, expect
 
@@ -31,15 +30,7 @@ HOURS = 1500
 PICTURES = os.environ.get("BACKCAST_TEST_SCREENSHOTS", "")
 _SLOW_MS = 1000 * LIMIT_S
 
-
-@pytest.fixture(autouse=True)
-async def no_feed_processes(stack: LocalStack) -> None:
-    """Forget the feed processes, feeds and fetches of other tests."""
-    connection = await asyncpg.connect(stack.database_url)
-    try:
-        await connection.execute("TRUNCATE fetchers, fetches, feeds")
-    finally:
-        await connection.close()
+pytestmark = pytest.mark.usefixtures("no_feed_processes")
 
 
 @pytest.fixture

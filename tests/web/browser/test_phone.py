@@ -57,6 +57,40 @@ async def test_every_view_fits_on_a_phone(tab: Tab, cryptos: list[str]) -> None:
     await fits(tab)
 
 
+async def test_a_view_that_was_drawn_wide_fits_when_the_screen_is_turned(
+    tab: Tab, cryptos: list[str]
+) -> None:
+    symbols = ",".join(cryptos[:3])
+    chart = tab.page.locator(".chart-host canvas").first
+
+    async def turns() -> None:
+        await expect(chart).to_be_visible()
+        await tab.page.set_viewport_size({"width": 390, "height": 844})
+        await tab.page.wait_for_function("document.querySelector('.chart-host canvas').clientWidth < 390")
+        await fits(tab)
+        await tab.page.set_viewport_size({"width": 844, "height": 390})
+
+    await tab.page.set_viewport_size({"width": 844, "height": 390})
+    await tab.show("/crypto", symbol=cryptos[0], strategy="rsi")
+    await turns()
+    await tab.show("/sweep", strategy="rsi", symbols=symbols, folds="3", **{"p.period": "5..14"})
+    await tab.button("Sweep").click()
+    await turns()
+    await tab.show("/portfolio", strategy="rsi", symbols=symbols)
+    await tab.button("Run").click()
+    await turns()
+    await tab.show("/compare", a=f"strategy=rsi&symbols={symbols}", b=f"strategy=macd&symbols={symbols}")
+    await tab.button("Run this").click()
+    await turns()
+
+
+async def test_all_views_are_named_at_the_top_of_a_phone(tab: Tab) -> None:
+    await tab.page.set_viewport_size({"width": 390, "height": 844})
+    await tab.show("/data")
+    for link in await tab.page.get_by_role("navigation", name="Views").get_by_role("link").all():
+        await expect(link).to_be_in_viewport(ratio=1)
+
+
 async def fits(tab: Tab) -> None:
     """Fail if the view is wider than the screen, or something of it lies beyond the edge."""
     assert await tab.page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -116,6 +116,35 @@ async def test_what_the_gateway_refuses_of_a_further_strategy_is_said_at_its_fie
     assert await tab.page.locator('[data-field^="p."] .problem').count() == 0
 
 
+async def test_the_trades_of_several_strategies_name_and_sort_by_the_strategy(
+    tab: Tab, cryptos: list[str], tmp_path: Path
+) -> None:
+    symbols = ",".join(cryptos[:4])
+    await tab.show("/portfolio", symbols=symbols, **TWO)
+    await tab.button("Run").click()
+    await until_there(tab)
+    trades = tab.page.get_by_role("grid", name="Trades")
+    head, first = (trades.get_by_role("row").nth(number).locator("> div") for number in (0, 1))
+    await expect(head.nth(1)).to_have_text("Strategy")
+    rows = await saved(tab, "Trades as CSV", tmp_path)
+    names = {"0": "1: rsi (period 7)", "1": "2: rules"}
+    assert {row["strategy"] for row in rows} == set(names)
+    in_time = sorted(rows, key=lambda row: row["entry_time"])
+    await expect(first.nth(1)).to_have_text(names[in_time[0]["strategy"]])
+    # The trades of one strategy stay in the order of time.
+    for number in ("0", "1"):
+        await head.nth(1).get_by_role("button").click()
+        await expect(first.nth(1)).to_have_text(names[number])
+        symbol = next(row["symbol"] for row in rows if row["strategy"] == number)
+        await expect(first.nth(0)).to_have_text(symbol)
+    assert "trades=-strategy" in tab.page.url
+    await tab.show("/portfolio", symbols=symbols, strategy="rsi", positions="2")
+    await tab.button("Run").click()
+    await until_there(tab)
+    await expect(trades.get_by_role("columnheader", name="Crypto")).to_be_visible()
+    await expect(trades.get_by_role("columnheader", name="Strategy")).to_have_count(0)
+
+
 async def test_the_files_of_an_account_have_the_columns_and_the_figures_of_the_commands_files(
     tab: Tab, stack: LocalStack, cryptos: list[str], tmp_path: Path
 ) -> None:

@@ -1,13 +1,13 @@
 /** Two to six runs side by side: figures, the equity of one crypto, and what differs from crypto to crypto. */
 
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { address, change, encode, href, type Query } from "../../address";
 import { ErrorNotice, Notice } from "../../components/notice";
 import { counted } from "../../format";
 import { METRICS, type MetricInfo, metricMeant, metricOf } from "../../metrics";
 import { isStartedHere, noteStarted } from "../../started";
 import "../../charts/charts.css";
-import { added, MOST_SIDES, nameOf, sidesOf, without } from "./address";
+import { added, MOST_SIDES, nameOf, type Side, sidesOf, without } from "./address";
 import "./compare.css";
 import { Curves, Overlaid } from "./curves";
 import { DifferencesTable } from "./differences_table";
@@ -27,9 +27,29 @@ export default function CompareView() {
   const sides = useMemo(() => sidesOf(query), [key]);
   const asked = sides.filter(({ text }) => isStartedHere(text));
   const results = useSides(asked);
+  const main = useRef<HTMLElement>(null);
+  /** What gets the focus once the sides have changed: what had it may be gone. */
+  const next = useRef("");
+  useEffect(() => {
+    if (next.current !== "") main.current?.querySelector<HTMLElement>(next.current)?.focus();
+    next.current = "";
+  }, [sides]);
   const add = (side: Query) => {
     noteStarted(encode(side));
-    change(added(address.peek().query, side));
+    const changes = added(address.peek().query, side);
+    const [slot] = Object.keys(changes);
+    if (slot === undefined) return;
+    next.current = `[data-side="${slot}"] a`;
+    change(changes);
+  };
+  const remove = (side: Side, place: number) => {
+    // The side after it moves up to its place; after the last one, the focus goes to the one before.
+    const neighbour = Math.min(place, sides.length - 2);
+    next.current =
+      neighbour < 0
+        ? ".compare-add :is(select, input):enabled"
+        : `.compare-sides li:nth-child(${neighbour + 1}) button`;
+    change(without(query, side));
   };
   const shown = useMemo(
     () =>
@@ -42,7 +62,7 @@ export default function CompareView() {
     [sides, results],
   );
   return (
-    <main id="main" class="stack compare">
+    <main id="main" class="stack compare" ref={main}>
       <h1>Compare</h1>
       {sides.length < 2 && (
         <p class="quiet">
@@ -51,10 +71,10 @@ export default function CompareView() {
         </p>
       )}
       <ul class="compare-sides">
-        {sides.map((side) => {
+        {sides.map((side, place) => {
           const name = nameOf(side, sides);
           return (
-            <li key={side.slot} class="row">
+            <li key={side.slot} class="row" data-side={side.slot}>
               <span class={`side-mark side-${side.slot}`} />
               <strong>{side.slot.toUpperCase()}</strong>
               <a href={href("run", side.query)}>{name}</a>
@@ -63,7 +83,7 @@ export default function CompareView() {
                 type="button"
                 class="link"
                 aria-label={`Remove ${name}`}
-                onClick={() => change(without(query, side))}
+                onClick={() => remove(side, place)}
               >
                 Remove
               </button>

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { change, href } from "../../address";
 import { marketData } from "../../api/clients";
 import { type Explanation, explain } from "../../api/explain";
@@ -141,8 +141,24 @@ function BreakRow({
 }) {
   const { beforeTime, afterTime, close, open, state } = shown;
   const at = afterTime === undefined ? "" : time(secondsOf(afterTime));
+  const actions = useRef<HTMLSpanElement>(null);
+  const isPressed = useRef(false);
+  // The button that was pressed goes away: the focus stays in its row.
+  useEffect(() => {
+    if (isPressed.current && document.activeElement === document.body)
+      actions.current?.querySelector("button")?.focus();
+    isPressed.current = false;
+  }, [state]);
   const button = (name: string, to: BreakState) => (
-    <button type="button" aria-label={`${name} the break at ${at}`} onClick={() => void onUpdate(shown, to)}>
+    <button
+      key={name}
+      type="button"
+      aria-label={`${name} the break at ${at}`}
+      onClick={() => {
+        isPressed.current = true;
+        void onUpdate(shown, to);
+      }}
+    >
       {name}
     </button>
   );
@@ -154,7 +170,7 @@ function BreakRow({
       <td>{price(open)}</td>
       <td class="left">{STATES[state]}</td>
       <td>
-        <span class="break-actions">
+        <span class="break-actions" ref={actions}>
           {state !== BreakState.CONFIRMED && button("Confirm", BreakState.CONFIRMED)}
           {state !== BreakState.REMOVED && button("Remove", BreakState.REMOVED)}
           {state !== BreakState.DETECTED && button("Reset", BreakState.DETECTED)}

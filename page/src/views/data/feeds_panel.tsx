@@ -1,5 +1,5 @@
 import { Fragment } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Explanation, explain } from "../../api/explain";
 import { allFeeds, fetches as service } from "../../api/feeds";
 import type { Feed } from "../../api/stubs/backcast/marketdata/v1/feed_pb";
@@ -25,6 +25,7 @@ const STATES: Readonly<Record<FetchState, string>> = {
   [FetchState.CANCELLED]: "cancelled",
 };
 
+const idOf = (fetchId: string) => `fetch-${fetchId}`;
 const isUnderWay = ({ state }: Fetch) => state === FetchState.PENDING || state === FetchState.RUNNING;
 
 /** The exchanges that are followed, and fetches from exchanges: those that are under way, and how to start one. */
@@ -32,6 +33,7 @@ export function FeedsPanel() {
   const [turn, setTurn] = useState(0);
   const [refused, setRefused] = useState<Explanation>();
   const again = () => setTurn((times) => times + 1);
+  const [created, setCreated] = useState("");
   const { value, error: unlisted } = useLoaded(
     async (signal) => {
       const [feeds, { fetches, exchanges }] = await Promise.all([
@@ -50,6 +52,14 @@ export function FeedsPanel() {
   }, [underWay]);
   // What a fetch has brought shows below.
   useEffect(() => void cryptos.reload(), [underWay]);
+
+  // Whoever has started a fetch goes on at its place in the list, once it is there.
+  useEffect(() => {
+    const item = created === "" ? null : document.getElementById(idOf(created));
+    if (item === null) return;
+    if (document.activeElement?.closest(".fetch-form")) item.focus();
+    setCreated("");
+  }, [created, value]);
 
   const cancel = ({ fetchId }: Fetch) =>
     service.cancelFetch({ fetchId }).then(
@@ -83,7 +93,15 @@ export function FeedsPanel() {
           ))}
         </ol>
       )}
-      {value !== undefined && <FetchForm exchanges={value.exchanges} onCreated={again} />}
+      {value !== undefined && (
+        <FetchForm
+          exchanges={value.exchanges}
+          onCreated={(fetchId) => {
+            setCreated(fetchId);
+            again();
+          }}
+        />
+      )}
     </section>
   );
 }
@@ -169,6 +187,7 @@ function FeedRow({ feed }: { feed: Feed }) {
 }
 
 function FetchItem({ shown, onCancel }: { shown: Fetch; onCancel: () => void }) {
+  const item = useRef<HTMLLIElement>(null);
   const { spec, state, error, progress } = shown;
   const [done, all] = [progress?.doneCount ?? 0, progress?.cryptoCount ?? 0];
   const failures = progress?.failures ?? [];
@@ -179,7 +198,7 @@ function FetchItem({ shown, onCancel }: { shown: Fetch; onCancel: () => void }) 
     [progress?.unchangedCount, "unchanged"],
   ] as const;
   return (
-    <li aria-label={name}>
+    <li id={idOf(shown.fetchId)} aria-label={name} tabIndex={-1} ref={item}>
       <p class="row">
         <strong>{name}</strong>
         <span class="quiet">
@@ -209,7 +228,15 @@ function FetchItem({ shown, onCancel }: { shown: Fetch; onCancel: () => void }) 
         )}
         <span class="spring" />
         {isUnderWay(shown) && (
-          <button type="button" onClick={onCancel} aria-label={`Cancel the fetch ${name}`}>
+          <button
+            type="button"
+            aria-label={`Cancel the fetch ${name}`}
+            onClick={() => {
+              // This button goes away, and with it the focus.
+              item.current?.focus();
+              onCancel();
+            }}
+          >
             Cancel
           </button>
         )}

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Explanation, explain, sentenceOf } from "../../api/explain";
 import { fetches } from "../../api/feeds";
 import { tokenWanted } from "../../api/transport";
@@ -15,12 +15,15 @@ const HOURS = [
   { value: "again", label: "all, and replace stored candles" },
 ];
 
+/** The fields of a fetch that the form has, by their names in the request. */
+const FIELDS = ["exchange", "quote", "delisted", "symbols", "start_time", "end_time", "again"] as const;
+
 const NO_TIME = "A day such as 2020-01-31 is needed, or a time such as 2020-01-31 08:00.";
 
 interface Props {
   /** The exchanges that feed processes fetch from; none if no feed process is there. */
   exchanges: readonly string[];
-  onCreated: () => void;
+  onCreated: (fetchId: string) => void;
 }
 
 /** Starts a fetch, which a feed process takes up. */
@@ -30,6 +33,12 @@ export function FetchForm({ exchanges, onCreated }: Props) {
   });
   const [refused, setRefused] = useState<Explanation>();
   const [waits, setWaits] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  // Whoever is refused goes on at the first field that is wrong.
+  const [refusals, setRefusals] = useState(0);
+  useEffect(() => {
+    if (refusals > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [refusals]);
   const set = (field: keyof typeof typed) => (value: string) => {
     // Either a currency or symbols.
     const other = { quote: { symbols: "" }, symbols: { quote: "" } }[field as string];
@@ -40,14 +49,16 @@ export function FetchForm({ exchanges, onCreated }: Props) {
   const untilProblem = typed.until.trim() !== "" && until === undefined ? NO_TIME : undefined;
   const sinceProblem = since === undefined ? NO_TIME : undefined;
   // By their fields; times are called here as the form calls them.
-  const problem = (field: string) =>
+  const problem = (field: (typeof FIELDS)[number]) =>
     refused?.violations
       .filter((one) => one.field.startsWith(`spec.${field}`))
       .map(({ description }) => sentenceOf(description.replace("end_time", "Until")))
       .join(" ") || undefined;
+  const isRefused = () => setRefusals((times) => times + 1);
 
   const start = () => {
-    if (since === undefined || untilProblem !== undefined) return;
+    if (waits) return;
+    if (since === undefined || untilProblem !== undefined) return isRefused();
     setWaits(true);
     const timestamp = (seconds: number) => ({ seconds: BigInt(seconds), nanos: 0 });
     fetches
@@ -63,9 +74,9 @@ export function FetchForm({ exchanges, onCreated }: Props) {
         },
       })
       .then(
-        () => {
+        ({ fetch }) => {
           setRefused(undefined);
-          onCreated();
+          onCreated(fetch?.fetchId ?? "");
         },
         (failed: unknown) => {
           const why = explain(failed);
@@ -73,6 +84,7 @@ export function FetchForm({ exchanges, onCreated }: Props) {
           setRefused(
             why.away ? { ...why, advice: "If the fetch is not in the list later, start it again." } : why,
           );
+          isRefused();
         },
       )
       .finally(() => setWaits(false));
@@ -90,6 +102,8 @@ export function FetchForm({ exchanges, onCreated }: Props) {
       <summary>Fetch candles from an exchange</summary>
       <form
         class="stack fetch-form"
+        aria-label="Fetch candles from an exchange"
+        ref={form}
         onSubmit={(event) => {
           event.preventDefault();
           start();
@@ -146,13 +160,15 @@ export function FetchForm({ exchanges, onCreated }: Props) {
             onChange={set("hours")}
             help="The last 48 hours before are asked for in any case, because exchanges correct candles."
             choices={HOURS}
+            problem={problem("again")}
           />
         </div>
-        {refused !== undefined && refused.violations.length === 0 && !refused.wantsToken && (
+        {refused !== undefined && !refused.wantsToken && !FIELDS.some(problem) && (
           <ErrorNotice error={refused} />
         )}
         <p class="row">
-          <button type="submit" class="primary" disabled={waits}>
+          {/* It keeps the focus while the answer is awaited: a disabled button would lose it. */}
+          <button type="submit" class="primary" aria-disabled={waits}>
             Fetch
           </button>
         </p>

@@ -98,12 +98,20 @@ function Account({
   result: PortfolioResult;
   started: PortfolioStarted;
 }) {
-  const { trades, symbols } = useMemo(
+  const traded = useMemo(() => namesOf(started), [started, strategies.items.value]);
+  const { trades, symbols, owners } = useMemo(
     () => ({
       trades: result.trades.flatMap(({ trade }) => trade ?? []),
       symbols: result.trades.map(({ symbol }) => symbol),
+      owners:
+        traded.length > 1
+          ? {
+              numbers: result.trades.map(({ strategy }) => strategy),
+              names: traded.map((name, index) => `${index + 1}: ${name}`),
+            }
+          : undefined,
     }),
-    [result],
+    [result, traded],
   );
   const months = useMemo(
     () =>
@@ -127,6 +135,7 @@ function Account({
               <TradesTable
                 trades={trades}
                 symbols={symbols}
+                strategies={owners}
                 selected={null}
                 onSelect={() => {}}
                 order={query.trades}
@@ -150,13 +159,18 @@ function progressOf({ progress, started }: PortfolioSnapshot) {
   return { completed, total, failed: 0, fromCache: 0 };
 }
 
-function titleOf({ request, cryptoCount }: PortfolioStarted): string {
-  const { spec } = request ?? {};
+/** The strategies of the account, each in a few words. */
+function namesOf({ request }: PortfolioStarted): string[] {
   const described = strategies.items.value ?? [];
-  const named = (spec?.strategies ?? []).map(({ strategy, weight }, _, { length }) => {
-    const words = strategyWords(strategy, described);
-    return length > 1 ? `${percent(weight)} ${words}` : words;
-  });
+  return (request?.spec?.strategies ?? []).map(({ strategy }) => strategyWords(strategy, described));
+}
+
+function titleOf(started: PortfolioStarted): string {
+  const { request, cryptoCount } = started;
+  const { spec } = request ?? {};
+  const named = namesOf(started).map((words, index, { length }) =>
+    length > 1 ? `${percent(spec?.strategies[index]?.weight)} ${words}` : words,
+  );
   return `${named.join(", ")} in one account of ${counted(cryptoCount, "crypto")}, ${candleWords(spec)}`;
 }
 
