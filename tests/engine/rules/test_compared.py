@@ -118,7 +118,7 @@ def test_it_is_known_of_each_function_whether_it_follows_the_price():
             (series,) = compared_series(Rules(condition))
             if series.pane == 0:
                 over_the_candles.add(function.name)
-    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend", "vwap"}
+    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend", "vwap", "vwap_session"}
     bands = {"bollinger_lower", "bollinger_upper", "keltner_lower", "keltner_upper"}
     assert over_the_candles == averages | bands
 

@@ -177,8 +177,8 @@ class Evaluation:
         ]
         if node.function in ("divide", "sign"):
             inputs[-1] = self._with_exact_zeros(inputs[-1], node.arguments[-1])
-        if not function.inputs:
-            inputs = [self.candles.open_time_s]
+        if function.reads_time:
+            inputs.insert(0, self.candles.open_time_s)
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(node))
         if function.part is not None:

@@ -66,6 +66,7 @@ def _exponential(period: int, *_: float) -> int:
 
 _MACD = (_period(12, "fast"), _period(26, "slow", 2), _period(9, "signal"))
 _STOCHASTIC = (_period(14), _period(3, "smoothing"))
+_PRICE_VOLUME = (*_HIGH_LOW_CLOSE, Input("volume", ValueKind.SERIES, "volume"))
 _BOLLINGER = (_period(20), _factor("width", 2.0))
 _KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
 
@@ -320,11 +321,29 @@ _FUNCTIONS = (
     ),
     Function(
         "vwap",
-        (*_HIGH_LOW_CLOSE, Input("volume", ValueKind.SERIES, "volume"), _period(20)),
+        (*_PRICE_VOLUME, _period(20)),
         ValueKind.SERIES,
         "Average of (high + low + close) / 3 over the last candles, weighted by volume.",
         indicators.vwap,
         _window,
+    ),
+    Function(
+        "vwap_session",
+        _PRICE_VOLUME,
+        ValueKind.SERIES,
+        "Average of (high + low + close) / 3 since 00:00 UTC, weighted by volume.",
+        indicators.vwap_session,
+        # The other candles of a day, of the shortest ones.
+        warmup=lambda: 23,
+        reads_time=True,
+    ),
+    Function(
+        "vwap_since",
+        (_CONDITION, *_PRICE_VOLUME),
+        ValueKind.SERIES,
+        "Average of (high + low + close) / 3 since the condition held last, weighted by volume; looks back "
+        "as far as the warm-up.",
+        indicators.vwap_since,
     ),
     Function(
         "bars_since",
@@ -350,13 +369,21 @@ _FUNCTIONS = (
         _window,
         is_indicator=False,
     ),
-    Function("hour", (), ValueKind.SERIES, "Hour at which the candle opens, UTC, 0 to 23.", indicators.hour),
+    Function(
+        "hour",
+        (),
+        ValueKind.SERIES,
+        "Hour at which the candle opens, UTC, 0 to 23.",
+        indicators.hour,
+        reads_time=True,
+    ),
     Function(
         "weekday",
         (),
         ValueKind.SERIES,
         "Day on which the candle opens, UTC, Monday 1 to Sunday 7.",
         indicators.weekday,
+        reads_time=True,
     ),
     Function(
         "day_of_month",
@@ -364,6 +391,7 @@ _FUNCTIONS = (
         ValueKind.SERIES,
         "Day of the month on which the candle opens, UTC, 1 to 31.",
         indicators.day_of_month,
+        reads_time=True,
     ),
     *(function for described in described_functions() for function in _of_library(described)),
 )
