@@ -112,15 +112,19 @@ def test_a_file_that_was_replaced_is_mapped_anew(keeper: Keeper) -> None:
     assert keeper.history("A").candles.close.tolist() == random_candles(2, 1000).close.tolist()
 
 
-def test_a_file_that_has_grown_is_not_mapped_anew(keeper: Keeper) -> None:
+def test_files_that_have_grown_are_not_mapped_anew(keeper: Keeper) -> None:
     candles = random_candles(1, 1_010)
-    keeper.stored("A", "1").write([candles[:1_000]])
-    before = keeper.history("A", "1")
+    for symbol in "ABC":
+        keeper.stored(symbol, "1").write([candles[:1_000]])
+    before = [keeper.history(symbol, "1") for symbol in "ABC"]
     files = open_files()
     fetched = FetchedHistory("A", "2", int(candles.open_time_s[1_000]), [candles[1_000:]])
-    assert keeper.stored("A", "1").grow(DataVersion("A", "2"), fetched)
-    assert keeper.history("A", "2").candles.close.tolist() == candles.close.tolist()
-    assert (keeper.mapped, open_files(), len(before.candles)) == (1, files, 1_000)
+    for symbol in "ABC":
+        assert keeper.stored(symbol, "1").grow(DataVersion(symbol, "2"), replace(fetched, symbol=symbol))
+    after = [keeper.history(symbol, "2") for symbol in "ABC"]
+    assert [each.candles.close.tolist() for each in after] == 3 * [candles.close.tolist()]
+    assert [len(each.candles) for each in before] == 3 * [1_000]
+    assert (keeper.mapped, open_files()) == (3, files)
     with pytest.raises(FileNotFoundError):
         keeper.history("A", "1")
 

@@ -90,7 +90,7 @@ def test_prices_that_go_to_and_fro_are_refused(read: Read, hours: int) -> None:
     other = lines(scaled(ETH, 0.01))
     content = written(*(row if place // hours % 2 else other[place] for place, row in enumerate(lines(BTC))))
     with pytest.raises(
-        InvalidInput, match=r"its prices go to and fro .* as those of two markets, first from"
+        InvalidInput, match=r"its prices jump back and forth .* as those of two markets, first from"
     ):
         read(content, ConflictRule.GUARDED)
     assert len(read(content, ConflictRule.REPLACE).candles) == 300

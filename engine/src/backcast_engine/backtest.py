@@ -20,7 +20,7 @@ _SPARE_CANDLES = 512
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """A backtest in every respect but the crypto: what a run, a cached result and a worker's task are of.
+    """A backtest without its crypto: what a run, a cached result and a worker's task compute.
 
     An equity curve has at most `curve_points` points (0: all, else at least curves.FEWEST_POINTS).
     """
@@ -34,12 +34,12 @@ class Backtest:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of candles that it reads; see `columns_of`."""
+        """The columns of candles that the backtest reads; see `columns_of`."""
         return columns_of(self.strategy, self.execution, self.detail)
 
     @property
     def since_s(self) -> int:
-        """From when on it needs candles (Unix seconds), unless long gaps make the warm-up begin earlier."""
+        """The time from which the backtest needs candles (Unix seconds); long gaps can move it back."""
         candles = rounded_warmup(self.strategy, longest_warmup(needed_series(self.execution)))
         before_s = (candles + _SPARE_CANDLES) * self.interval.seconds
         # Those of a part on other candles come before the run's own warm-up.

@@ -69,6 +69,6 @@ class Candles:
 
 
 def open_close_candles(open_time_s: TimeColumn, open_: PriceColumn, close: PriceColumn) -> Candles:
-    """Return candles with only these columns filled."""
+    """Return candles with only time, open and close filled."""
     none = np.empty(0)
     return Candles(open_time_s, open_, none, none, close, none)

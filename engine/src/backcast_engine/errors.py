@@ -125,7 +125,7 @@ class Violations:
             return default
 
     def raise_if_any(self, others: Callable[[], Iterable[Violation]] = tuple) -> None:
-        """Raise InvalidInput where there are violations; then it names those that `others` returns too."""
+        """Raise InvalidInput if there are violations; the error also names those that `others` returns."""
         if self._found:
             self.add(*others())
             lengths = accumulate(len(str(violation)) for violation in self._found)

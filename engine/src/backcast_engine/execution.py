@@ -62,7 +62,7 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How signals become fills; `simulation` says what each of these means.
+    """How signals become fills; the module `simulation` defines what each field does.
 
     `fee_rate` is the fee of each side as a fraction of the traded value, `slippage_bps` how much worse
     than its price a fill is in basis points, money is in the quote currency. Of the three sizes one counts:
@@ -90,7 +90,7 @@ class Execution:
 
     @property
     def distances(self) -> tuple[tuple[str, Distance], ...]:
-        """The stops that are set, by their names."""
+        """The stops that are set, by name: stop_loss, take_profit and trailing_stop."""
         named = (
             ("stop_loss", self.stop_loss),
             ("take_profit", self.take_profit),

@@ -86,7 +86,7 @@ def measure(
 def measure_curve(
     equity: NDArray[np.float64], capital: float, elapsed_s: int, interval: Interval
 ) -> NDArray[np.float64]:
-    """Return the figures that an equity curve has by itself; of trades and prices, they are NaN.
+    """Return the figures that follow from an equity curve alone; figures of trades and prices are NaN.
 
     `equity` is float64 of shape (n,), n >= 1, at the closes of candles; `elapsed_s` is the time from the
     first one's opening to the last one's end. The figures are float64, in the order of METRIC_NAMES.

@@ -41,7 +41,7 @@ def longest_warmup(needed: dict[str, Expression]) -> int:
 
 
 def rounded_warmup(strategy: Strategy, needed_warmup: int) -> int:
-    """Return the number of warm-up candles that a backtest reads where there are so many.
+    """Return the number of warm-up candles that a backtest reads if the data has that many.
 
     It is rounded up to a power of two, so that strategies with similar needs share indicators.
     """

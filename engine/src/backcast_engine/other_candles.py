@@ -59,10 +59,10 @@ class OtherHistories:
                 raise _too_few(node, needed, present)
 
     def seen_at(self, open_time_s: TimeColumn) -> Callable[[On], SeenCandles]:
-        """Return a function that returns what a part sees at the run's candles that open at some times.
+        """Return a function that returns what a part sees at the run's candles with these opening times.
 
-        These are one or more, without a break between them. The function raises HistoryTooShort where earlier
-        candles than those of a history would count.
+        There is at least one candle, and no break between the candles. The function raises
+        HistoryTooShort where candles earlier than those of a history would count.
         """
         span_of = cache(partial(self._span, open_time_s))
         return cache(lambda node: self._seen(node, span_of(node.candles)))
@@ -147,7 +147,7 @@ class _Series:
 
     @property
     def is_whole(self) -> bool:
-        """Whether none is left out."""
+        """Whether no candle is left out."""
         return self.since_s <= EARLIEST_S
 
     @property

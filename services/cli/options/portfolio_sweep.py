@@ -60,7 +60,7 @@ class PortfolioSweepOptions:
     size: Annotated[Size | None, typer.Option(help="equal or execution, as in `backcast portfolio`.")] = None
     rebalance_every: Annotated[
         str | None,
-        typer.Option(help="Rebalance positions to their target size every so many candles: none,24,168."),
+        typer.Option(help="Numbers of candles between rebalancings to the target sizes: none,24,168."),
     ] = None
     rebalance_threshold: Annotated[
         str | None,

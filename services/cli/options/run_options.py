@@ -118,7 +118,7 @@ class PortfolioOptions:
         ),
     ] = None
     rebalance_every: Annotated[
-        int | None, typer.Option(help="Rebalance positions to their target size every so many candles.")
+        int | None, typer.Option(help="Number of candles between rebalancings to the target sizes.")
     ] = None
     rebalance_threshold: Annotated[
         str | None,

@@ -68,6 +68,10 @@ class KeptHistories:
             del self._kept[series]
         mapped = map_file(words)
         self._kept[series] = path, file, mapped
+        if words is not None:
+            # The others may have grown as well, after an import of all: they have other paths too, until they
+            # are read.
+            return mapped.history
         while len(self._kept) > 1 and (len(self._kept) > self._most_files or self._oldest_is_gone()):
             self._kept.popitem(last=False)
         return mapped.history

@@ -88,7 +88,7 @@ class RemoteCandles:
         except grpc.RpcError as error:
             raise error_of(error, "data") from error
         raise Unavailable(
-            "the data service's answer is not complete",
+            "the data service's answer is not complete: try again",
             reason=ErrorReason.SERVICE_UNAVAILABLE,
             service="data",
         )

@@ -30,6 +30,8 @@ _READ_AHEAD = 3
 # Most values of cryptos that are read in one transaction. The first groups are smaller, so that the first
 # cryptos arrive early.
 _GROUP_VALUES = 2**20
+# A history of which the reader has a version counts as this part: most often only its last hours are read.
+_KNOWN_PART = 4
 # The fingerprint of a crypto that was deleted while others were read; no other crypto has it.
 _DELETED = "00000000-0000-0000-0000-000000000000"
 
@@ -109,7 +111,9 @@ class Histories:
         """
         stored = await self._cryptos.stored(symbols)
         requests = [
-            _Request(each.symbol, each.crypto_id, known, query.most_candles(each))
+            _Request(
+                each.symbol, each.crypto_id, known, query.most_candles(each) // (_KNOWN_PART if known else 1)
+            )
             for each, known in zip(stored, known_fingerprints, strict=True)
         ]
         waiting = deque(_grouped(requests, 1 + len(query.columns)))

@@ -113,7 +113,10 @@ def _violation(wrong: ErrorDetails, source: str) -> Violation:
     index, field = (*wrong["loc"], None, None)[:2]
     if index is None:
         return Violation(
-            source, "there is no token in it" if wrong["type"] == "too_short" else "is not a list"
+            source,
+            "has no token: `backcast token` makes entries"
+            if wrong["type"] == "too_short"
+            else "is not a list",
         )
     if field is None:
         return Violation(source, f"tokens[{index}]: is not a table with name, sha256 and rights")

@@ -70,7 +70,7 @@ class PortfolioRequest:
     def _size_conflicts(self) -> list[Violation]:
         if self.size is not PortfolioSize.EQUAL or not _has_size(self.run.execution):
             return []
-        return [Violation("size", "is an equal share, and the execution names another size")]
+        return [Violation("size", "is an equal share, but the execution has a size too: leave one out")]
 
     @property
     def planned_run(self) -> RunRequest:

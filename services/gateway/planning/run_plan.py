@@ -202,7 +202,7 @@ def _chosen(request: RunRequest, known: list[CryptoData]) -> list[CryptoData]:
     possible = request.symbols or by_symbol
     chosen = [by_symbol[symbol] for symbol in possible if symbol not in request.exclude]
     if not chosen:
-        raise InvalidInput.of("exclude", "leaves no crypto")
+        raise InvalidInput.of("exclude", "leaves no crypto: keep at least one")
     return chosen
 
 

@@ -87,7 +87,7 @@ def refuse_alternating(candles: Candles) -> None:
         place = int(np.argmax(is_up | is_down))
         raise InvalidInput.of(
             "file",
-            f"its prices go to and fro {returns:,} times, as those of two markets, first from "
+            f"its prices jump back and forth {returns:,} times, as those of two markets, first from "
             f"{candles.close[place]} to {candles.close[place + 1]} at "
             f"{utc(int(candles.open_time_s[place + 1]))}: --on-conflict replace takes them as they are",
         )

@@ -8,7 +8,6 @@ from backcast.marketdata.v1 import market_data_service_pb2 as pb
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from backcast_engine.errors import InvalidInput
 from services.feed.client import ExchangeClient
-from services.feed.follow import Follower
 from services.feed.spans import Span
 from services.imports.candle_writer import FetchedFrom, write_candles
 from tests.candle_making import random_candles
@@ -302,10 +301,8 @@ async def test_hours_that_kraken_has_dropped_are_reported(data: DataService) -> 
 
 async def test_a_currency_that_the_exchange_does_not_quote_is_refused(data: DataService) -> None:
     exchange = FollowedExchange()
+    exchange.quote = "XYZ"
     with serving(exchange.stand_in):
-        async with ExchangeClient(
-            exchange.stand_in.exchange, exchange.clock, exchange.stand_in.base_url
-        ) as client:
-            follower = Follower(client, "XYZ", None, exchange.clock)
+        async with exchange.follower(data.channel) as follower:
             with pytest.raises(InvalidInput, match=r"^quote: Binance quotes nothing in XYZ"):
                 await anext(follower.rounds())

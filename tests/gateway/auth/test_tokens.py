@@ -46,7 +46,7 @@ def test_tokens_are_random_and_known_for_tokens() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "F: there is no token in it"),
+        ("", "F: has no token: `backcast token` makes entries"),
         ("tokens = 3", "F: is not a list"),
         ("tokens = [3]", "F: tokens[0]: is not a table with name, sha256 and rights"),
         ("[tokens", "F: is not TOML: "),

@@ -72,7 +72,7 @@ def test_bitcoin_is_the_default_benchmark_where_it_is_there() -> None:
 def test_a_size_of_the_execution_is_that_of_the_positions(execution: Execution) -> None:
     portfolio = planned(run={"execution": execution}).portfolio
     assert portfolio.size is PortfolioSize.EXECUTION
-    with pytest.raises(InvalidInput, match="size: is an equal share, and the execution names another size"):
+    with pytest.raises(InvalidInput, match="size: is an equal share, but the execution has a size too"):
         planned(run={"execution": execution}, size=PortfolioSize.EQUAL)
 
 

@@ -63,7 +63,7 @@ class AlreadyExistsError(BackcastError):
 
 
 class RefusedError(BackcastError):
-    """The state of the data does not allow it: no crypto has candles in the window, for example."""
+    """The state of the data does not allow the request: no crypto has candles in the window, for example."""
 
 
 class BusyError(BackcastError):
@@ -113,4 +113,4 @@ class ServerError(BackcastError):
 
 
 class MissingLibraryError(BackcastError, ImportError):
-    """A library is needed that is not installed."""
+    """A required library is not installed."""

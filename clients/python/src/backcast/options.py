@@ -88,9 +88,9 @@ class PortfolioOptions(RunOptions, total=False):
     """Size of positions: an equal share for each place, or that of size_fraction, size_amount or
     size_volatility. Default: equal, unless one of them is given."""
     rebalance_every: int
-    """Brings positions back to their size every so many candles. Default: never."""
+    """Number of candles between rebalancings of positions to their target size. Default: never."""
     rebalance_threshold: Number
-    """Leaves positions alone that are not further from their size. Default: 0."""
+    """Positions that are at most this fraction of their target away from it are left alone. Default: 0."""
     benchmark: str
     """A crypto to compare with. Default: BTCUSDT if it is one of the cryptos."""
 
@@ -105,9 +105,9 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     size: Literal["equal", "execution"]
     """As in PortfolioOptions."""
     rebalance_every: int | Iterable[int | None]
-    """Brings positions back to their size every so many candles. Default: never."""
+    """Number of candles between rebalancings of positions to their target size. Default: never."""
     rebalance_threshold: Number
-    """Leaves positions alone that are not further from their size. Default: 0."""
+    """Positions that are at most this fraction of their target away from it are left alone. Default: 0."""
     split: Number
     """The fraction of the window on which combinations are ranked; the rest tests them."""
     folds: int
@@ -121,9 +121,10 @@ class PortfolioSweepOptions(BacktestOptions, total=False):
     min_trades: int
     """Combinations with fewer trades have no rank. Default: 1."""
     random: int
-    """Trade only so many combinations, chosen at random. Default: all."""
+    """Trade only this number of combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: trade so many combinations (with folds: for each), which Optuna proposes by the accounts before."""
+    """Or: trade this number of combinations (with folds: in each fold), which Optuna proposes by the metric
+    of the accounts before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 
@@ -144,9 +145,10 @@ class SweepOptions(BacktestOptions, total=False):
     curve_points: int
     """With folds: the maximum number of points of each out-of-sample curve. Default: 500; 0: all."""
     random: int
-    """Backtest only so many combinations, chosen at random. Default: all."""
+    """Backtest only this number of combinations, chosen at random. Default: all."""
     optimize: int
-    """Or: backtest so many combinations (with folds: for each), which Optuna proposes by those before."""
+    """Or: backtest this number of combinations (with folds: in each fold), which Optuna
+    proposes by the results before."""
     seed: int
     """Seed of the random numbers of `random` and `optimize`. Default: 0."""
 

@@ -87,10 +87,10 @@ sum | series | period=30:2 | window | | Sum of the last values
 acos | series | | window | | Arc cosine
 asin | series | | window | | Arc sine
 atan | series | | window | | Arc tangent
-ceil | series | | window | | The next whole number from there on up
+ceil | series | | window | | The smallest whole number that is not below the value
 cos | series | | window | | Cosine
 cosh | series | | window | | Hyperbolic cosine
-floor | series | | window | | The next whole number from there on down
+floor | series | | window | | The greatest whole number that is not above the value
 ln | series | | window | | Natural logarithm
 log10 | series | | window | | Logarithm to base 10
 sin | series | | window | | Sine
@@ -132,8 +132,8 @@ plus_dm | high low | period=14:1 | fades | | Plus Directional Movement
 ppo | series | fast=12:2 slow=26:2 matype=1:0:13 | fades | | Percentage Price Oscillator
 qstick | open close | period=10:1 | window | | Qstick
 rocp | series | period=10:1 | window | | Rate of change, as a fraction
-rocr | series | period=10:1 | window | | Ratio to the value so many candles ago
-rocr100 | series | period=10:1 | window | | Ratio to the value so many candles ago, in percent
+rocr | series | period=10:1 | window | | Ratio to the value `period` candles ago
+rocr100 | series | period=10:1 | window | | Ratio to the value `period` candles ago, in percent
 smi | high low close |
     period=13:2 fast=2:2 slow=25:2 signal=9:2 | fades | - signal | Stochastic Momentum Index
 stoch | high low close |
@@ -177,7 +177,7 @@ sarext | high low |
     startvalue=0.0:-1e9:1e9 offsetonreverse=0.0:0:1e9 accelerationinitlong=0.02:0:1e9
     accelerationlong=0.02:0:1e9 accelerationmaxlong=0.2:0:1e9 accelerationinitshort=0.02:0:1e9
     accelerationshort=0.02:0:1e9 accelerationmaxshort=0.2:0:1e9 | turns | | Parabolic SAR with more
-    parameters, below 0 in a fall
+    parameters, negative in a downtrend
 t3 | series | period=5:1 vfactor=0.7:0:1 | fades | | Triple Exponential Moving Average (T3)
 tema | series | period=30:1 | fades | | Triple Exponential Moving Average
 trima | series | period=30:1 | window | | Triangular Moving Average
@@ -262,7 +262,7 @@ linearreg_intercept | series | period=14:2 | window | | Linear Regression Interc
 linearreg_slope | series | period=14:2 | window | | Linear Regression Slope
 percentile | series |
     period=30:2 percentile=50.0:0:100 | window | | The value of a percentile, by nearest rank
-percentrank | series | period=100:2 | window | | How many percent of the values before are below
+percentrank | series | period=100:2 | window | | Percentage of the previous values that are below the value
 tsf | series | period=14:2 | window | | Time Series Forecast
 var | series | period=5:1 nbdev=1.0:-1e9:1e9 | window | | Variance
 # Volatility Indicators
