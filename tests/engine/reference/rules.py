@@ -77,6 +77,9 @@ _LOOKBACKS = {
     "stochastic_k": lambda n, smoothing: n - 1 + smoothing - 1,
     "stochastic_d": lambda n, smoothing, signal: n - 1 + smoothing - 1 + signal - 1,
     "supertrend": lambda n, multiple: n,
+    **dict.fromkeys(("tenkan", "kijun"), lambda n: n - 1),
+    "senkou_a": lambda conversion, base, ahead: max(conversion, base) - 1 + ahead,
+    "senkou_b": lambda n, ahead: n - 1 + ahead,
 }
 _WARMUPS = {
     **_LOOKBACKS,
@@ -97,6 +100,8 @@ _NUMBERS = {
     **dict.fromkeys(("bollinger_lower", "bollinger_upper", "stochastic_k", "supertrend"), 2),
     **dict.fromkeys(("keltner_lower", "keltner_upper", "stochastic_d"), 3),
     **dict.fromkeys(("macd", "macd_signal", "macd_histogram"), 3),
+    **dict.fromkeys(("tenkan", "kijun"), 1),
+    **{"senkou_a": 3, "senkou_b": 2},
 }
 _FACTORS = {"bollinger_lower", "bollinger_upper", "keltner_lower", "keltner_upper", "supertrend"}
 
@@ -232,7 +237,7 @@ def _arithmetic(compute, name, of):
 # There is one way to compute these only, so they are as exact as what they are given.
 _EXACT = {"shift", "highest", "lowest", "momentum", "true_range"}
 # A change of the inputs changes these by no more than twice as much.
-_LINEAR = _EXACT | {"sma", "ema", "wma"}
+_LINEAR = _EXACT | {"sma", "ema", "wma", "tenkan", "kijun", "senkou_a", "senkou_b"}
 
 
 def _errors(name, of, values):
@@ -287,7 +292,22 @@ def _stochastic(high, low, close, period, smoothing, signal=1):
     return ind.sma(ind.sma(ind.stochastic_raw(high, low, close, period), smoothing), signal)
 
 
+def _middle(one, other):
+    return [None if None in pair else sum(pair) / 2 for pair in zip(one, other, strict=True)]
+
+
+def _midpoint(high, low, n):
+    return _middle(ind.highest(high, n), ind.lowest(low, n))
+
+
+def _senkou_a(high, low, conversion, base, ahead):
+    return ind.shift(_middle(_midpoint(high, low, conversion), _midpoint(high, low, base)), ahead)
+
+
 _INDICATORS = {
+    **dict.fromkeys(("tenkan", "kijun"), _midpoint),
+    "senkou_a": _senkou_a,
+    "senkou_b": lambda high, low, n, ahead: ind.shift(_midpoint(high, low, n), ahead),
     "shift": ind.shift,
     "highest": ind.highest,
     "lowest": ind.lowest,

@@ -13,7 +13,7 @@ from backcast_engine.candles import VALUE_COLUMNS
 from backcast_engine.errors import InvalidInput
 from backcast_engine.interval import Interval
 from backcast_engine.rules import Evaluation
-from backcast_engine.rules.check import warmup
+from backcast_engine.rules.check import lookback, warmup
 from backcast_engine.rules.parse import parse
 from backcast_engine.rules.signature import ValueKind
 from backcast_engine.rules.text import text
@@ -102,6 +102,7 @@ def test_the_time_varies_and_reads_no_column():
         "value_when(rsi(3) < 40, high)",
         "count(close > open, 4)",
         "zscore(5)",
+        "tenkan(3) + kijun(5) + senkou_a(3, 5, 4) + senkou_b(8, 4)",
         "vwap(4)",
         "vwap_session()",
         "vwap_since(close > high[1])",
@@ -179,6 +180,31 @@ def test_an_undefined_price_ends_an_average_until_it_begins_again():
     third = [(1 / (close - 3) + 2 * close) / 3 for close in (1, 2)]
     undefined_on = values(line.format("close == 1"), candles)
     assert undefined_on == pytest.approx([third[0], sum(third) / 2, None, None, third[0], (third[0] + 3) / 2])
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("tenkan()", "midprice(9)"),
+        ("kijun()", "midprice(26)"),
+        ("senkou_a()", "((midprice(9) + midprice(26)) / 2)[26]"),
+        ("senkou_b()", "midprice(52)[26]"),
+        ("senkou_a(base=7, displacement=3)", "((midprice(9) + midprice(7)) / 2)[3]"),
+        ("senkou_b(displacement=5)", "midprice(52)[5]"),
+    ],
+)
+def test_the_lines_of_ichimoku_lie_where_charts_draw_them(line, same):
+    found = values(line, CANDLES)
+    assert_near(found, values(same, CANDLES))
+    node = parse(line, "it", ValueKind.SERIES)
+    first = next(t for t, value in enumerate(found) if value is not None)
+    assert lookback(node) == warmup(node) == first
+
+
+def test_the_lines_of_ichimoku_are_equal_where_they_are_on_paper():
+    candles = make_candles([0.1, 0.2, 0.6, 0.2])
+    assert holds("tenkan(2) == 0.15", candles) == [False, True, False, False]
+    assert holds("senkou_a(1, 2, 1) == 0.175", candles) == [False, False, True, False]
 
 
 def test_long_candles_are_sessions_of_their_own():

@@ -83,6 +83,37 @@ def _keltner_warmup(period: int, atr_period: int, _multiple: float) -> int:
     return max(_exponential(period), _wilder(atr_period))
 
 
+def _ichimoku() -> Iterator[Function]:
+    """Yield the lines of Ichimoku that do not look ahead; they are evaluated as what they say.
+
+    Source: Goichi Hosoda, 1969.
+    """
+    displacement = _period(26, "displacement")
+    lines: tuple[tuple[str, tuple[Constant, ...], str, Callable[..., int]], ...] = (
+        (
+            "tenkan",
+            (_period(9),),
+            "Ichimoku's conversion line: halfway from lowest low to highest high.",
+            _window,
+        ),
+        ("kijun", (_period(26),), "Ichimoku's base line: halfway from lowest low to highest high.", _window),
+        (
+            "senkou_a",
+            (_period(9, "conversion"), _period(26, "base"), displacement),
+            "Ichimoku's leading span A at this candle: between the two lines, `displacement` candles ago.",
+            lambda conversion, base, displacement: max(conversion, base) - 1 + displacement,
+        ),
+        (
+            "senkou_b",
+            (_period(52), displacement),
+            "Ichimoku's leading span B at this candle: a longer base line, `displacement` candles ago.",
+            lambda period, displacement: period - 1 + displacement,
+        ),
+    )
+    for name, constants, help_text, lookback in lines:
+        yield Function(name, (*_HIGH_LOW, *constants), ValueKind.SERIES, help_text, lookback=lookback)
+
+
 def _of_library(described: Described) -> Iterator[Function]:
     """Yield a function of TA-Lib, or where it has several results, a function for each."""
     inputs = tuple(Input(name, ValueKind.SERIES, default) for name, default in described.inputs)
@@ -311,6 +342,7 @@ _FUNCTIONS = (
         lookback=lambda period, _multiple: period,
         warmup=_wilder,
     ),
+    *_ichimoku(),
     Function(
         "zscore",
         (_SERIES, _period(20, minimum=2)),

@@ -48,9 +48,9 @@ class Function:
     every candle and it is no indicator, then its constants; an input that is a condition is 1, 0 or NaN. A
     function that `reads_time` gets the times at which the candles open first. It returns a float64 column,
     NaN where it is undefined. Where it returns several, `part` is which of them this function gives.
-    Conditions, %D, the z-score and Bollinger bands have none: see `evaluation`. `lookback` is how many
-    candles before a first value it needs to have seen, `warmup` how many until what came before has no say
-    any more; both are functions of the constants, and both count from where its inputs are defined.
+    Conditions, %D, the z-score, Bollinger bands and Ichimoku have none: see `evaluation`. `lookback` is how
+    many candles before a first value it needs to have seen, `warmup` how many until what came before has no
+    say any more; both are functions of the constants, and both count from where its inputs are defined.
     """
 
     name: str
