@@ -3,19 +3,29 @@
 import asyncio
 import socket
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from random import SystemRandom
 
 HOST = "127.0.0.1"
+# Linux gives ports from 32,768 on to outgoing connections, macOS and Windows from 49,152 on. One of those may
+# be taken between the moment in which it is found free and the moment in which a service listens on it.
+_PORTS = range(10_000, 32_768)
+# Processes that start at the same moment find different ports.
+_RANDOM = SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that no process listens on."""
+    """Return ports that no process listens on and that no outgoing connection takes by chance."""
+    ports: list[int] = []
     with ExitStack() as sockets:
         # All are held until the last one is found, so that no port is found twice.
-        held = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for each in held:
-            each.bind((HOST, 0))
-        return [each.getsockname()[1] for each in held]
+        while len(ports) < count:
+            held = sockets.enter_context(socket.socket())
+            port = _RANDOM.choice(_PORTS)
+            with suppress(OSError):
+                held.bind((HOST, port))
+                ports.append(port)
+    return ports
 
 
 def choose_ports(wanted: Iterable[int]) -> list[int]:
