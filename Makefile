@@ -32,6 +32,7 @@ test-quick: .venv/installed
 
 bench: .venv/installed .venv/peers $(PAGE)
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.cold_year
 	$(BIN)/python -m tests.bench.load
 	$(BIN)/python -m tests.bench.responsiveness
 	$(BIN)/python -m tests.bench.page

@@ -6,7 +6,6 @@ this close is in. Where that one is missing, it sees none, and never an older on
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -64,8 +63,18 @@ class OtherHistories:
         There is at least one candle, and no break between the candles. The function raises
         HistoryTooShort where candles earlier than those of a history would count.
         """
-        span_of = cache(partial(self._span, open_time_s))
-        return cache(lambda node: self._seen(node, span_of(node.candles)))
+        spans: dict[OtherCandles, _Span] = {}
+        seen: dict[On, SeenCandles] = {}
+
+        # Not functools.cache: to wrap a function takes longer than all other preparations of a backtest.
+        def seen_by(node: On) -> SeenCandles:
+            if node not in seen:
+                if node.candles not in spans:
+                    spans[node.candles] = self._span(open_time_s, node.candles)
+                seen[node] = self._seen(node, spans[node.candles])
+            return seen[node]
+
+        return seen_by
 
     def _span(self, open_time_s: TimeColumn, candles: OtherCandles) -> "_Span":
         series = self._of(candles)

@@ -4,6 +4,7 @@ Types are parts of compiled functions' signatures: where one changes, what was c
 anew. Constants are not, and neither are functions of other files; so there are none here.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,8 @@ TERMS = types.NamedTuple(  # type: ignore[no-untyped-call]
 )
 
 
+# All cryptos of a run have the same execution.
+@lru_cache(maxsize=256)
 def terms_of(execution: Execution, interval_s: int) -> Terms:
     """Return the terms of an execution; `interval_s` is the candles' length in seconds."""
     target = execution.volatility_target

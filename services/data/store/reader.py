@@ -32,6 +32,8 @@ _READ_AHEAD = 3
 _GROUP_VALUES = 2**20
 # A history of which the reader has a version counts as this part: most often only its last hours are read.
 _KNOWN_PART = 4
+# So many hours at the end are read from rows: to read and to unpack a block of packed hours takes longer.
+_FEW_HOURS = 24
 # The fingerprint of a crypto that was deleted while others were read; no other crypto has it.
 _DELETED = "00000000-0000-0000-0000-000000000000"
 
@@ -212,9 +214,15 @@ class _State:
         """Return what is read."""
         if query.interval is not Interval.HOUR_1 or query.limit is not None:
             return _Source.ROWS
-        if self.is_packed:
+        if self.is_packed and self._last_hours(query) > _FEW_HOURS:
             return _Source.PACKED_HOURS
         return _Source.GAPLESS_ROWS if self.is_gapless else _Source.ROWS
+
+    def _last_hours(self, query: HistoryQuery) -> int:
+        """Return how many hours there are from the first requested one to the last candle."""
+        if self.last_s is None:
+            return 0
+        return (self.last_s - self.start_s(query)) // Interval.HOUR_1.seconds + 1
 
     def hours(self, query: HistoryQuery) -> TimeColumn:
         """Return the requested opening times of a history without gaps."""

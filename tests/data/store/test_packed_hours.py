@@ -18,6 +18,7 @@ from services.data.store.break_edits import BreakStore
 from services.data.store.catalog import CryptoStore
 from services.data.store.database import Database
 from services.data.store.packed_hours import BLOCK_HOURS, packed_ticks_of
+from services.data.store.reader import Histories, HistoryQuery
 from services.data.store.tables import CandleTable
 from services.data.store.writer import CandleStore
 from services.domain.conflict_rule import ConflictRule
@@ -209,6 +210,26 @@ async def test_readers_read_no_row_of_a_packed_history(store, database):
     await store.write_candles("AUSDT", False, CANDLES)
     await execute_on(database, "DELETE FROM candles_1h")
     assert bits((await history_of(database, "AUSDT")).candles) == bits(CANDLES)
+
+
+@plain_only
+@pytest.mark.parametrize("added", [1, 24, 25, 48])
+@pytest.mark.parametrize("gap", [False, True])
+async def test_the_last_hours_are_the_same_from_rows_and_from_blocks(store, database, added, gap):
+    """Up to 24 hours come from rows: without blocks, they are still there; more come from blocks."""
+    known, later = CANDLES[:-48], CANDLES[len(CANDLES) - 48 :][:added]
+    if gap:
+        later = later.at(np.arange(added) % 7 != 2)
+    await store.write_candles("AUSDT", False, known)
+    fingerprint = (await history_of(database, "AUSDT")).fingerprint
+    await store.write_candles("AUSDT", False, later)
+    await execute_on(database, "DELETE FROM " + ("packed_hours" if added <= 24 else "candles_1h"))
+    histories = Histories(database, CryptoStore(database))
+    ((history,),) = [
+        group async for group in histories.read(["AUSDT"], HistoryQuery(Interval.HOUR_1), [fingerprint])
+    ]
+    assert history.unchanged_before_s == later.open_time_s[0]
+    assert bits(Candles(history.open_time_s, **history.columns)) == bits(later)
 
 
 async def execute_on(database: Database, statement: str) -> None:
