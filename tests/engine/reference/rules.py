@@ -7,6 +7,8 @@ no such distance decides over it.
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
 
 from . import indicators as ind
 from .signals import Decision
@@ -16,10 +18,15 @@ CLOSE_CALL = 1e-9
 
 @dataclass
 class Series:
-    """A value for each candle, None where it is undefined, and how far it may be off."""
+    """A value for each candle, None where it is undefined, and how far it may be off.
+
+    `roundings` are how far float64 may have taken it from the value of the decimals that are written: there
+    is one way to compute `0.1 + 0.2` only, but comparisons take it for 0.3.
+    """
 
     values: list[float | None]
     errors: list[float]
+    roundings: list[float]
 
 
 @dataclass
@@ -77,6 +84,9 @@ _LOOKBACKS = {
     "stochastic_k": lambda n, smoothing: n - 1 + smoothing - 1,
     "stochastic_d": lambda n, smoothing, signal: n - 1 + smoothing - 1 + signal - 1,
     "supertrend": lambda n, multiple: n,
+    **dict.fromkeys(("tenkan", "kijun"), lambda n: n - 1),
+    "senkou_a": lambda conversion, base, ahead: max(conversion, base) - 1 + ahead,
+    "senkou_b": lambda n, ahead: n - 1 + ahead,
 }
 _WARMUPS = {
     **_LOOKBACKS,
@@ -97,6 +107,8 @@ _NUMBERS = {
     **dict.fromkeys(("bollinger_lower", "bollinger_upper", "stochastic_k", "supertrend"), 2),
     **dict.fromkeys(("keltner_lower", "keltner_upper", "stochastic_d"), 3),
     **dict.fromkeys(("macd", "macd_signal", "macd_histogram"), 3),
+    **dict.fromkeys(("tenkan", "kijun"), 1),
+    **{"senkou_a": 3, "senkou_b": 2},
 }
 _FACTORS = {"bollinger_lower", "bollinger_upper", "keltner_lower", "keltner_upper", "supertrend"}
 
@@ -158,8 +170,8 @@ def _compare(name, left, right):
     }[name]
     values: list[bool | None] = []
     clear: list[bool] = []
-    for a, a_error, b, b_error in zip(left.values, left.errors, right.values, right.errors, strict=True):
-        error = a_error + b_error
+    for t, (a, b) in enumerate(zip(left.values, right.values, strict=True)):
+        error = left.errors[t] + right.errors[t] + left.roundings[t] + right.roundings[t]
         if a is None or b is None:
             values.append(None)
             clear.append(error < math.inf)
@@ -176,15 +188,19 @@ def series(node, candles):
     """Return the values of an expression that is a number at every candle."""
     n = len(candles.close)
     if hasattr(node, "value"):
-        return Series([node.value] * n, [0.0] * n)
+        return Series([node.value] * n, [0.0] * n, [0.0] * n)
     if hasattr(node, "name"):
-        return Series(list(getattr(candles, node.name)), [0.0] * n)
+        return Series(list(getattr(candles, node.name)), [0.0] * n, [0.0] * n)
     inputs, numbers = _split(node)
     of = [series(child, candles) for child in inputs]
     if node.function in _ARITHMETIC:
         return _arithmetic(_ARITHMETIC[node.function], node.function, of)
     values = _INDICATORS[node.function](*(one.values for one in of), *numbers)
-    return Series(values, _errors(node.function, of, values))
+    # All that was seen until then has a say.
+    largest = accumulate(
+        (2 * sum(roundings) for roundings in zip(*(one.roundings for one in of), strict=True)), max
+    )
+    return Series(values, _errors(node.function, of, values), list(largest))
 
 
 def _divide(a, b):
@@ -226,13 +242,32 @@ def _arithmetic(compute, name, of):
                 errors.append(math.inf)
             else:
                 errors.append(2 * (a_error + abs(result) * b_error) / abs(b))
-    return Series(values, errors)
+    return Series(values, errors, _roundings(compute, name, of, values))
+
+
+def _roundings(compute, name, of, results):
+    roundings = []
+    for t, result in enumerate(results):
+        numbers, before = [one.values[t] for one in of], [one.roundings[t] for one in of]
+        if result is None or (not any(before) and _is_as_written(compute, numbers, result)):
+            roundings.append(0.0)
+            continue
+        largest = abs(result) if name in ("multiply", "divide") else max(map(abs, (*numbers, result)))
+        # Factors and divisors multiply the roundings.
+        near = max([1.0, *((1.0 + abs(result)) / abs(number) for number in numbers if number)])
+        roundings.append(CLOSE_CALL * largest + 4 * sum(before) * near)
+    return roundings
+
+
+def _is_as_written(compute, numbers, result):
+    """Return whether a result is that of the decimals that are written."""
+    return compute(*(Fraction(repr(float(number))) for number in numbers)) == Fraction(repr(float(result)))
 
 
 # There is one way to compute these only, so they are as exact as what they are given.
 _EXACT = {"shift", "highest", "lowest", "momentum", "true_range"}
 # A change of the inputs changes these by no more than twice as much.
-_LINEAR = _EXACT | {"sma", "ema", "wma"}
+_LINEAR = _EXACT | {"sma", "ema", "wma", "tenkan", "kijun", "senkou_a", "senkou_b"}
 
 
 def _errors(name, of, values):
@@ -287,7 +322,22 @@ def _stochastic(high, low, close, period, smoothing, signal=1):
     return ind.sma(ind.sma(ind.stochastic_raw(high, low, close, period), smoothing), signal)
 
 
+def _middle(one, other):
+    return [None if None in pair else sum(pair) / 2 for pair in zip(one, other, strict=True)]
+
+
+def _midpoint(high, low, n):
+    return _middle(ind.highest(high, n), ind.lowest(low, n))
+
+
+def _senkou_a(high, low, conversion, base, ahead):
+    return ind.shift(_middle(_midpoint(high, low, conversion), _midpoint(high, low, base)), ahead)
+
+
 _INDICATORS = {
+    **dict.fromkeys(("tenkan", "kijun"), _midpoint),
+    "senkou_a": _senkou_a,
+    "senkou_b": lambda high, low, n, ahead: ind.shift(_midpoint(high, low, n), ahead),
     "shift": ind.shift,
     "highest": ind.highest,
     "lowest": ind.lowest,

@@ -12,7 +12,7 @@ from backcast_engine.strategies.custom_rules import CustomRules
 # They have tests of their own: test_library.py and test_events.py.
 _WITHOUT_REFERENCE = LIBRARY | {
     *("log", "sqrt", "exp", "round", "sign", "zscore", "vwap", "hour", "weekday", "day_of_month"),
-    *("bars_since", "value_when", "count"),
+    *("bars_since", "value_when", "count", "vwap_session", "vwap_since"),
 }
 _FUNCTIONS = [function for name, function in FUNCTIONS.items() if name not in _WITHOUT_REFERENCE]
 

@@ -118,9 +118,10 @@ def test_it_is_known_of_each_function_whether_it_follows_the_price():
             (series,) = compared_series(Rules(condition))
             if series.pane == 0:
                 over_the_candles.add(function.name)
-    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend", "vwap"}
+    averages = {"sma", "ema", "wma", "shift", "highest", "lowest", "supertrend", "vwap", "vwap_session"}
     bands = {"bollinger_lower", "bollinger_upper", "keltner_lower", "keltner_upper"}
-    assert over_the_candles == averages | bands
+    ichimoku = {"tenkan", "kijun", "senkou_a", "senkou_b"}
+    assert over_the_candles == averages | bands | ichimoku
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,7 @@ def test_an_undefined_number_is_no_level_and_numbers_alone_are_no_series():
         ("bbands_upper(20)", "BBANDS upper 20, 2, 2, 0"),
         ("zscore(20)", "Z-score 20"),
         ("vwap(5)", "VWAP 5"),
+        ("senkou_b(52)", "Senkou B 52, 26"),
         ("value_when(close > open, high)", "value_when(close > open, high)"),
         ("day_of_month", "Day of month"),
     ],

@@ -120,7 +120,12 @@ WRONG = [
     ("close = 3", "      ^", "compare with ==; only the arguments of a function are named with ="),
     ("not close ! 3", "          ^", "'!' means nothing here: write not, or != for unequal"),
     ("ta.rsi(14) > 3", "  ^", "'.' means nothing here: names have no dots: write rsi(14), not ta.rsi(14)"),
-    ("close > tenkan()", "        ^^^^^^", "there is no tenkan: write midprice(9)"),
+    ("close > tenkan_sen()", "        ^^^^^^^^^^", "there is no tenkan_sen: write tenkan()"),
+    (
+        "close > chikou()",
+        "        ^^^^^^",
+        "there is no chikou: write close > close[26], as the lagging line",
+    ),
     ("crossover(close, open)", "^" * 9, "there is no crossover: write crosses_above(a, b)"),
     ("mom(10) > 0", "^^^", "there is no mom: write momentum(10)"),
     ("bbands(20) > 1", "^" * 6, "there is no bbands: did you mean bbands_upper or"),

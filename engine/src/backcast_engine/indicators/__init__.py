@@ -16,7 +16,7 @@ from backcast_engine.indicators.rolling import highest, lowest, stddev
 from backcast_engine.indicators.rsi import rsi
 from backcast_engine.indicators.stochastic import stochastic_k
 from backcast_engine.indicators.supertrend import supertrend
-from backcast_engine.indicators.vwap import vwap
+from backcast_engine.indicators.vwap import vwap, vwap_session, vwap_since
 
 __all__ = [
     "atr",
@@ -41,6 +41,8 @@ __all__ = [
     "true_range",
     "value_when",
     "vwap",
+    "vwap_session",
+    "vwap_since",
     "weekday",
     "wma",
 ]

@@ -29,7 +29,9 @@ def completed(function: Function, given: list[Given], start: int, end: int) -> l
     first = len(inputs) if usual and names_numbers else 0
     found: list[LinePart | None] = [*[None] * first, *unnamed]
     most = len(function.arguments)
-    if len(found) > most or (len(found) < len(inputs) and unnamed):
+    # Series that are usually the same can only be omitted together.
+    omits_usual = not usual and len(found) == function.required
+    if len(found) > most or (len(found) < len(inputs) and unnamed and not omits_usual):
         _refuse_count(function, given, start, end)
     found += [None] * (most - len(found))
     _set_named(function, found, given)

@@ -27,7 +27,7 @@ _STEADY_PRICE, _STEADY_VOLUME = 1e9, 1e-9
 _OTHER_PRICE = 1e5
 
 _ABBREVIATIONS = frozenset(("sma", "ema", "wma", "roc", "rsi", "atr", "macd", "vwap"))
-_WORDS = {"stddev": "standard deviation", "zscore": "z-score", "k": "%K", "d": "%D"}
+_WORDS = {"stddev": "standard deviation", "zscore": "z-score", "k": "%K", "d": "%D", "a": "A", "b": "B"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,12 @@ _CROSSES = {"crosses_above": ("greater", "less_equal"), "crosses_below": ("less"
 
 
 def _made_of_kept_parts(node: Call) -> bool:
-    """Return whether a node is a stochastic or a z-score, evaluated as the functions that it is made of.
+    """Return whether a node is evaluated as the functions that it is made of.
 
     Other expressions share these. %D is always the average of %K; %K only over columns, because other series
     can be undefined in different places, and are first made undefined together.
     """
-    if node.function in ("stochastic_d", "zscore"):
+    if node.function in ("stochastic_d", "zscore", "tenkan", "kijun", "senkou_a", "senkou_b"):
         return True
     return node.function == "stochastic_k" and all(
         isinstance(series, Column) for series in node.arguments[:3]
@@ -177,8 +177,8 @@ class Evaluation:
         ]
         if node.function in ("divide", "sign"):
             inputs[-1] = self._with_exact_zeros(inputs[-1], node.arguments[-1])
-        if not function.inputs:
-            inputs = [self.candles.open_time_s]
+        if function.reads_time:
+            inputs.insert(0, self.candles.open_time_s)
         assert function.compute is not None
         value = function.compute(*inputs, *constants_of(node))
         if function.part is not None:

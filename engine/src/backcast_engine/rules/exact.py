@@ -39,6 +39,7 @@ _EXACT = _SELECTIONS | frozenset(
     (
         *("add", "subtract", "multiply", "divide", "sma", "wma", "stddev", "momentum", "roc", "true_range"),
         *("bollinger_lower", "bollinger_upper", "stochastic_k", "stochastic_d", "zscore"),
+        *("tenkan", "kijun", "senkou_a", "senkou_b"),
     )
 )
 # In a stochastic: where the close is between the lowest and the highest. No function of the language.
@@ -88,6 +89,16 @@ def in_basic_functions(node: Call) -> Call:
         case "zscore":
             distance = call("subtract", arguments[0], call("sma", *arguments))
             basic = call("divide", distance, call("stddev", *arguments))
+        case "tenkan" | "kijun":
+            high, low, period = arguments
+            range_ = call("add", call("highest", high, period), call("lowest", low, period))
+            basic = call("multiply", 0.5, range_)
+        case "senkou_a":
+            high, low, conversion, base, displacement = arguments
+            lines = call("add", call("tenkan", high, low, conversion), call("kijun", high, low, base))
+            basic = call("shift", call("multiply", 0.5, lines), displacement)
+        case "senkou_b":
+            basic = call("shift", call("kijun", *arguments[:3]), arguments[3])
         case "stochastic_k":
             basic = call("sma", call(PLACE, *arguments[:4]), arguments[4])
         case "stochastic_d":

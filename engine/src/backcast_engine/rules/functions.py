@@ -66,6 +66,7 @@ def _exponential(period: int, *_: float) -> int:
 
 _MACD = (_period(12, "fast"), _period(26, "slow", 2), _period(9, "signal"))
 _STOCHASTIC = (_period(14), _period(3, "smoothing"))
+_PRICE_VOLUME = (*_HIGH_LOW_CLOSE, Input("volume", ValueKind.SERIES, "volume"))
 _BOLLINGER = (_period(20), _factor("width", 2.0))
 _KELTNER = (_period(20), _period(10, "atr_period"), _factor("multiple", 2.0))
 
@@ -80,6 +81,37 @@ def _keltner_lookback(period: int, atr_period: int, _multiple: float) -> int:
 
 def _keltner_warmup(period: int, atr_period: int, _multiple: float) -> int:
     return max(_exponential(period), _wilder(atr_period))
+
+
+def _ichimoku() -> Iterator[Function]:
+    """Yield the lines of Ichimoku that do not look ahead; they are evaluated as what they say.
+
+    Source: Goichi Hosoda, 1969.
+    """
+    displacement = _period(26, "displacement")
+    lines: tuple[tuple[str, tuple[Constant, ...], str, Callable[..., int]], ...] = (
+        (
+            "tenkan",
+            (_period(9),),
+            "Ichimoku's conversion line: halfway from lowest low to highest high.",
+            _window,
+        ),
+        ("kijun", (_period(26),), "Ichimoku's base line: halfway from lowest low to highest high.", _window),
+        (
+            "senkou_a",
+            (_period(9, "conversion"), _period(26, "base"), displacement),
+            "Ichimoku's leading span A at this candle: between the two lines, `displacement` candles ago.",
+            lambda conversion, base, displacement: max(conversion, base) - 1 + displacement,
+        ),
+        (
+            "senkou_b",
+            (_period(52), displacement),
+            "Ichimoku's leading span B at this candle: a longer base line, `displacement` candles ago.",
+            lambda period, displacement: period - 1 + displacement,
+        ),
+    )
+    for name, constants, help_text, lookback in lines:
+        yield Function(name, (*_HIGH_LOW, *constants), ValueKind.SERIES, help_text, lookback=lookback)
 
 
 def _of_library(described: Described) -> Iterator[Function]:
@@ -310,6 +342,7 @@ _FUNCTIONS = (
         lookback=lambda period, _multiple: period,
         warmup=_wilder,
     ),
+    *_ichimoku(),
     Function(
         "zscore",
         (_SERIES, _period(20, minimum=2)),
@@ -320,11 +353,29 @@ _FUNCTIONS = (
     ),
     Function(
         "vwap",
-        (*_HIGH_LOW_CLOSE, Input("volume", ValueKind.SERIES, "volume"), _period(20)),
+        (*_PRICE_VOLUME, _period(20)),
         ValueKind.SERIES,
         "Average of (high + low + close) / 3 over the last candles, weighted by volume.",
         indicators.vwap,
         _window,
+    ),
+    Function(
+        "vwap_session",
+        _PRICE_VOLUME,
+        ValueKind.SERIES,
+        "Average of (high + low + close) / 3 since 00:00 UTC, weighted by volume.",
+        indicators.vwap_session,
+        # The other candles of a day, of the shortest ones.
+        warmup=lambda: 23,
+        reads_time=True,
+    ),
+    Function(
+        "vwap_since",
+        (_CONDITION, *_PRICE_VOLUME),
+        ValueKind.SERIES,
+        "Average of (high + low + close) / 3 since the condition held last, weighted by volume; looks back "
+        "as far as the warm-up.",
+        indicators.vwap_since,
     ),
     Function(
         "bars_since",
@@ -350,13 +401,21 @@ _FUNCTIONS = (
         _window,
         is_indicator=False,
     ),
-    Function("hour", (), ValueKind.SERIES, "Hour at which the candle opens, UTC, 0 to 23.", indicators.hour),
+    Function(
+        "hour",
+        (),
+        ValueKind.SERIES,
+        "Hour at which the candle opens, UTC, 0 to 23.",
+        indicators.hour,
+        reads_time=True,
+    ),
     Function(
         "weekday",
         (),
         ValueKind.SERIES,
         "Day on which the candle opens, UTC, Monday 1 to Sunday 7.",
         indicators.weekday,
+        reads_time=True,
     ),
     Function(
         "day_of_month",
@@ -364,6 +423,7 @@ _FUNCTIONS = (
         ValueKind.SERIES,
         "Day of the month on which the candle opens, UTC, 1 to 31.",
         indicators.day_of_month,
+        reads_time=True,
     ),
     *(function for described in described_functions() for function in _of_library(described)),
 )

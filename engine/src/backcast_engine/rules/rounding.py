@@ -30,7 +30,7 @@ _LEAST_SCALABLE = 2.0**-800
 _HOMOGENEOUS = frozenset(
     (
         *("add", "subtract", "negate", "shift", "highest", "lowest", "sma", "wma", "stddev", "momentum"),
-        *("true_range", "bollinger_lower", "bollinger_upper"),
+        *("true_range", "bollinger_lower", "bollinger_upper", "tenkan", "kijun", "senkou_a", "senkou_b"),
     )
 )
 

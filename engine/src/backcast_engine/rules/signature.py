@@ -46,11 +46,11 @@ class Function:
 
     `compute` gets its inputs as float64 columns of shape (n,), or as floats where they are the same at
     every candle and it is no indicator, then its constants; an input that is a condition is 1, 0 or NaN. A
-    function without inputs gets the times at which the candles open. It returns a float64 column, NaN where
-    it is undefined. Where it returns several, `part` is which of them this function gives. Conditions, %D,
-    the z-score and Bollinger bands have none: see `evaluation`. `lookback` is how many candles before a first
-    value it needs to have seen, `warmup` how many until what came before has no say any more; both are
-    functions of the constants, and both count from where its inputs are defined.
+    function that `reads_time` gets the times at which the candles open first. It returns a float64 column,
+    NaN where it is undefined. Where it returns several, `part` is which of them this function gives.
+    Conditions, %D, the z-score, Bollinger bands and Ichimoku have none: see `evaluation`. `lookback` is how
+    many candles before a first value it needs to have seen, `warmup` how many until what came before has no
+    say any more; both are functions of the constants, and both count from where its inputs are defined.
     """
 
     name: str
@@ -62,11 +62,17 @@ class Function:
     warmup: Callable[..., int] | None = None
     part: int | None = None
     is_indicator: bool = True
+    reads_time: bool = False
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The arguments that are expressions; they come first."""
         return tuple(argument for argument in self.arguments if isinstance(argument, Input))
+
+    @cached_property
+    def required(self) -> int:
+        """How many inputs, of those that come first, cannot be omitted."""
+        return next((i for i, one in enumerate(self.inputs) if one.default), len(self.inputs))
 
     @cached_property
     def constants(self) -> tuple[Constant, ...]:

@@ -77,8 +77,10 @@ def _write_call(node: Call) -> tuple[str, int]:
         return node.function, _ATOM
     function = FUNCTIONS[node.function]
     usual = tuple(Column(declared.default) for declared in function.inputs if declared.default)
-    series = len(function.inputs)
-    arguments = node.arguments[series:] if node.arguments[:series] == usual else node.arguments
+    required, series = function.required, len(function.inputs)
+    arguments = node.arguments
+    if arguments[required:series] == usual:
+        arguments = arguments[:required] + arguments[series:]
     return f"{node.function}({', '.join(_write(argument)[0] for argument in arguments)})", _ATOM
 
 
