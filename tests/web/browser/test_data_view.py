@@ -221,6 +221,10 @@ async def test_a_crypto_is_deleted_once_that_is_confirmed(
     await shown(tab)
     await dropped(tab, candles_file([100.0] * 48))
     await row(tab).click()
+    await tab.button("Close").click()
+    # The panel has gone, and left the focus to the table.
+    await expect(tab.page.get_by_role("grid", name="Cryptos")).to_be_focused()
+    await row(tab).click()
     await tab.button(f"Delete {SYMBOL}").click()
     await tab.button("Keep").click()
     await expect(tab.page.get_by_role("dialog")).to_have_count(0)
@@ -228,6 +232,7 @@ async def test_a_crypto_is_deleted_once_that_is_confirmed(
     await tab.button(f"Delete {SYMBOL}").click()
     await tab.button("Delete 48 candles").click()
     await expect(row(tab)).to_have_count(0)
+    await expect(tab.page.get_by_role("grid", name="Cryptos")).to_be_focused()
     assert not await stored(data_service)
 
 

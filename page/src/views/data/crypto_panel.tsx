@@ -53,9 +53,14 @@ export function CryptoPanel({ crypto }: { crypto: Crypto }) {
     marketData
       .updateBreak({ symbol, state, ...(afterTime && { afterTime }) })
       .then((answer) => set(take(answer)), fail);
+  // The panel goes away, and with it the button that was pressed.
+  const close = () => {
+    change({ symbol: undefined });
+    document.querySelector<HTMLElement>('.cryptos [role="grid"]')?.focus({ preventScroll: true });
+  };
   const remove = () =>
     marketData.deleteCrypto({ symbol }).then(() => {
-      change({ symbol: undefined });
+      close();
       return cryptos.reload();
     }, fail);
 
@@ -76,7 +81,7 @@ export function CryptoPanel({ crypto }: { crypto: Crypto }) {
         <button type="button" class="danger" onClick={() => setDeleting(true)}>
           Delete {symbol}
         </button>
-        <button type="button" aria-label="Close" onClick={() => change({ symbol: undefined })}>
+        <button type="button" aria-label="Close" onClick={close}>
           ×
         </button>
       </div>
