@@ -17,12 +17,13 @@ from services.feed.clock import SystemClock
 from services.feed.data_client import DataClient, follower_name
 from services.feed.exchanges.all_exchanges import exchange_named
 from services.feed.follow import Follower
+from services.local.interrupts import Interrupts
 
 _OPTIONS = {"exchange": "EXCHANGE", "quote": "--quote", "base_url": "--url"}
 
 
 def follow(exchange: str, quote: str, url: str | None, address: str) -> None:
-    """Follow all pairs of a quote currency, and print a line for each round, until it is stopped."""
+    """Follow all pairs of a quote currency, and print a line for each round, until SIGINT or SIGTERM."""
     # The errors of rounds name the requests that failed.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
@@ -42,12 +43,12 @@ async def _follow(name: str, quote: str, url: str | None, address: str) -> None:
         store = DataClient(channel, "gateway", exchange.name, quote, follower_name())
         say(console, f"following all {quote} pairs of {exchange.title}, until Ctrl-C")
         lines, skew = RoundLines(exchange.title), ""
-        async with aclosing(Follower(client, quote, store, clock).rounds()) as rounds:
-            async for each in rounds:
-                if client.skew and not skew:
-                    say(
-                        console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/yellow]"
-                    )
-                skew = client.skew
-                for line in lines.of(each):
-                    say(console, line)
+        with Interrupts():
+            async with aclosing(Follower(client, quote, store, clock).rounds()) as rounds:
+                async for each in rounds:
+                    if client.skew and not skew:
+                        say(console, f"[yellow]{client.skew}: a candle counts as closed when both say so[/]")
+                    skew = client.skew
+                    for line in lines.of(each):
+                        say(console, line)
+        say(console, "stopped: the next follower makes up for the hours until then")

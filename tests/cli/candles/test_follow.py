@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import signal
+import threading
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.cli.conftest import Cli
 from tests.feed.feed_process import FeedProcess
 from tests.feed.stand_in import HOUR_S, Served, StandIn, serving
 from tests.feed.virtual_clock import VirtualClock
+from tests.waiting import LIMIT_S
 
 if TYPE_CHECKING:
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
@@ -75,6 +78,41 @@ async def test_following_prints_a_line_for_a_round_and_feeds_lists_it(
     assert row[:4] == ["binance", "QCLA", "2020-01-04", "17:00"]
     assert row[-7:] == ["2", "0", "1", "0", "180", "0", "0"]
     assert "binance QCLA: left out: CLWSQCLA has synthetic candles: market ones cannot be mixed in" in rows
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_follower_that_is_stopped_leaves_its_hour_to_the_next_one(
+    cli: Cli, number: signal.Signals
+) -> None:
+    quote = "QCLS" if number == signal.SIGINT else "QCLT"
+    stand_in, asked, go_on = stand_in_of(quote, "CLWA"), threading.Event(), threading.Event()
+
+    def hold(request: int) -> None:
+        if request == 2:
+            asked.set()
+            go_on.wait(LIMIT_S)
+
+    stand_in.on_request = hold
+    with serving(stand_in):
+        command = "follow", "binance", "--quote", quote, "--url", stand_in.base_url
+        stopped, follower = await cli.start(*command, PYTHONUNBUFFERED="1"), None
+        try:
+            assert await asyncio.to_thread(asked.wait, LIMIT_S)
+            stopped.send_signal(number)
+            follower = await cli.start(*command, PYTHONUNBUFFERED="1")
+            async with asyncio.timeout(LIMIT_S):
+                lines = [line async for line in lines_of(follower, "asked for")]
+                go_on.set()
+                out, _ = await stopped.communicate()
+        finally:
+            go_on.set()
+            for process in filter(None, (stopped, follower)):
+                if process.returncode is None:
+                    process.kill()
+                    await process.communicate()
+    assert lines[-1] == "2020-01-04 17:00 UTC: 1 crypto asked for, 90 inserted"
+    assert stopped.returncode == 0
+    assert out.decode().splitlines()[-1].startswith("stopped")
 
 
 async def test_what_cannot_be_followed_is_refused(cli: Cli) -> None:
