@@ -28,6 +28,11 @@ class StoppedServices:
         """The address of the data service."""
         return f"{HOST}:{self.port}"
 
+    @property
+    def data_pid(self) -> int:
+        """The id of the data service's process."""
+        return self._process.pid
+
     async def start_data(self) -> None:
         """Start the data service."""
         process, _ = await self.started.enter_async_context(data_process(self.server.url, self.port))

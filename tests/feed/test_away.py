@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from tests.feed.fetching import (
 from tests.feed.stand_in import HOUR_S, serving
 from tests.feed.stopped_services import Stopped, stopped_services
 from tests.folders import new_folder
+from tests.paused_processes import paused
 from tests.waiting import LIMIT_S
 
 pytestmark = pytest.mark.usefixtures("real_retries")
@@ -56,6 +58,30 @@ def real_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[Retries]:
             yield retries
         finally:
             set_on_retry_hooks(None)
+
+
+async def test_a_fetch_waits_for_a_data_service_that_stands_still(
+    short_folder: Path, real_retries: Retries
+) -> None:
+    records, market = made_records(1000), own_market("binance")
+    stand_in = stand_in_of("binance", records, START_S + 990 * HOUR_S, cap=100)
+
+    async with stopped_services(new_folder(short_folder, "still")) as services:
+        with ExitStack() as pause:
+            stand_in.on_request = lambda number: (
+                pause.enter_context(paused(services.data_pid)) if number == 6 else None
+            )
+            async with open_channel(services.address) as channel:
+                store = Store(MarketDataServiceStub(channel), "binance", "data")
+                with serving(stand_in):
+                    fetching = asyncio.create_task(fetch(stand_in, store, market, span(1000)))
+                    await asyncio.wait_for(real_retries.begun.wait(), 2 * LIMIT_S)
+                    pause.close()
+                    report = await asyncio.wait_for(fetching, 3 * LIMIT_S)
+                assert (report.error, report.inserted) == (None, 990)
+                assert rows(await store.candles(market.symbol)) == closed(records, stand_in.now_s, span(1000))
+                assert await store.asked(market.symbol) == [span(990)]
+    assert real_retries.reasons[0].startswith("the data service does not answer")
 
 
 @pytest.mark.parametrize("away", ["data service", "database"])
