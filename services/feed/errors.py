@@ -4,6 +4,9 @@ from backcast_engine.errors import BackcastError, ErrorReason, Refused
 from backcast_engine.times import utc
 from services.domain.errors import Unavailable
 
+# Of the reason of a failure, as the data service takes it.
+_MOST_CHARACTERS = 1000
+
 
 class Unanswered(Unavailable):
     """The exchange gave no usable answer; asking again may help."""
@@ -39,3 +42,8 @@ class Unwritten(BackcastError):
 
 class Conflicting(Refused):
     """The data service refuses candles, because they do not fit those that are stored of the crypto."""
+
+
+def shortened(reason: str) -> str:
+    """Return a reason as the data service takes it: where it is too long, it ends with an ellipsis."""
+    return reason if len(reason) <= _MOST_CHARACTERS else f"{reason[: _MOST_CHARACTERS - 1]}…"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from backcast_engine.errors import BackcastError
+from services.feed.errors import shortened
 
 # Failures that a text names; the others are counted.
 _NAMED = 3
-_MOST_CHARACTERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Round:
             more = [f"and {len(reasons) - _NAMED:,} more"] if len(reasons) > _NAMED else []
             if named:
                 parts.append(what + "; ".join([*named, *more]))
-        return "; ".join(parts)[:_MOST_CHARACTERS]
+        return shortened("; ".join(parts))
 
 
 def _with_symbol(symbol: str, reason: str) -> str:

@@ -12,6 +12,7 @@ from backcast.marketdata.v1.fetch_pb2 import Fetch, FetchFailure, FetchProgress
 from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceStub
 from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceStub
 from services.feed.data_client import CALL_S, stored_cryptos
+from services.feed.errors import shortened
 from services.feed.fetch import CryptoReport, Write
 from services.feed.writing import writer_to
 from services.rpc.status import error_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from backcast.marketdata.v1.fetch_service_pb2_grpc import FetchServiceAsyncStub
     from backcast.marketdata.v1.market_data_service_pb2_grpc import MarketDataServiceAsyncStub
 
-_MOST_FAILURES, _MOST_CHARACTERS = 100, 1000
+_MOST_FAILURES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Doing:
         """Note why a crypto failed."""
         self.failed_count += 1
         if len(self.failures) < _MOST_FAILURES:
-            self.failures[symbol] = reason[:_MOST_CHARACTERS]
+            self.failures[symbol] = shortened(reason)
 
 
 class FetchQueue:
@@ -120,7 +121,7 @@ class FetchQueue:
             progress=progress,
             done_symbols=doing.done_symbols,
             finished=is_finished,
-            error=error[:_MOST_CHARACTERS],
+            error=shortened(error),
         )
         try:
             return (await self._fetches.RecordFetch(request, timeout=CALL_S)).recorded

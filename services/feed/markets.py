@@ -1,6 +1,7 @@
 """Which of an exchange's markets are fetched: those with given symbols, or all of a quote currency.
 
-A market whose symbol is not a canonical one of Backcast's cannot be stored.
+A market whose symbol is not a canonical one of Backcast's cannot be stored. Of several markets with the same
+symbol, only one is fetched: a history has the candles of one market.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ def with_symbols(
     Raises InvalidInput, naming `symbols[0]` and so on, for what is no symbol, what is not spot, and what the
     exchange does not have, with the nearest names.
     """
-    markets = [market for market in markets if market.is_storable]
+    markets = _once([market for market in markets if market.is_storable])
     known = {market.other_symbol: market for market in markets if market.other_symbol}
     known |= {market.symbol: market for market in markets}
     violations = Violations()
@@ -52,7 +53,15 @@ def with_quote(
     if not found:
         hint = did_you_mean(upper, {market.quote for market in markets})
         raise InvalidInput.of("quote", f"{exchange.title} quotes nothing in {upper}{hint and f': {hint}'}")
-    return sorted(found, key=lambda market: market.symbol)
+    return sorted(_once(found), key=lambda market: market.symbol)
+
+
+def _once(markets: Sequence[ExchangeMarket]) -> list[ExchangeMarket]:
+    """Return one market of each symbol: the first one that is traded, or else the first one."""
+    found: dict[str, ExchangeMarket] = {}
+    for market in sorted(markets, key=lambda market: not market.is_traded):
+        found.setdefault(market.symbol, market)
+    return list(found.values())
 
 
 def without_unstorable(

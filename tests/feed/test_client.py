@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backcast_engine.errors import BackcastError, InvalidInput, Refused
 from services.feed import client as client_module
 from services.feed.client import ExchangeClient
-from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable
+from services.feed.errors import Banned, Forbidden, Unanswered, Unreachable, shortened
 from services.feed.exchanges.all_exchanges import EXCHANGES, exchange_named
 from services.feed.exchanges.exchange import ExchangeMarket
 from services.feed.markets import with_quote, with_symbols
@@ -324,6 +324,22 @@ def test_markets_of_a_quote_are_those_that_are_traded_unless_asked() -> None:
     assert symbols(True) == ["BTCUSDT", "ETHUSDT", "LUNAUSDT"]
     with pytest.raises(InvalidInput, match=r"^quote: Binance quotes nothing in USTD: did you mean USDT"):
         with_quote(EXCHANGES["binance"], MARKETS, "USTD")
+
+
+def test_of_markets_with_the_same_symbol_the_traded_one_is_fetched() -> None:
+    old, new, other = (
+        ExchangeMarket("AUSDT", name, "USDT", is_traded)
+        for name, is_traded in (("A", False), ("A2", True), ("A3", True))
+    )
+    listed, exchange = [old, new, other], EXCHANGES["binance"]
+    assert with_quote(exchange, listed, "USDT", with_delisted=True) == [new]
+    assert with_symbols(exchange, listed, ["AUSDT"]) == [new]
+    assert with_symbols(exchange, [old], ["AUSDT"]) == [old]
+
+
+def test_a_reason_that_is_too_long_says_that_it_goes_on() -> None:
+    assert shortened("a" * 1000) == "a" * 1000
+    assert shortened("a" * 1001) == "a" * 999 + "…"
 
 
 def test_an_unknown_exchange_is_named_with_the_nearest() -> None:
