@@ -5,6 +5,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from services.rpc.handlers import Context, Handler
 
 _Parse = Callable[[Any], Any]
+
+# Of a message that names invalid fields.
+_MOST_CHARACTERS = 1_000
 
 _log = structlog.get_logger()
 
@@ -74,7 +78,7 @@ def status_of(error: BackcastError) -> status_pb2.Status:
     google.rpc.RetryInfo.
     """
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), code_pb2.UNKNOWN)
-    status = status_pb2.Status(code=code, message=str(error))
+    status = status_pb2.Status(code=code, message=_message(error))
     status.details.add().Pack(
         error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=error.metadata)
     )
@@ -93,6 +97,23 @@ def status_of(error: BackcastError) -> status_pb2.Status:
         retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         status.details.add().Pack(retry)
     return status
+
+
+def _message(error: BackcastError) -> str:
+    """Return the message of an error; of invalid fields that are many, the first ones.
+
+    Clients refuse a call whose end has more than 8 KiB of headers. A message stands there twice, and all
+    fields once more, in the details: these take four thirds of their length.
+    """
+    message = str(error)
+    if not isinstance(error, InvalidInput) or len(message) <= _MOST_CHARACTERS:
+        return message
+    lengths = accumulate(len(str(violation)) + 2 for violation in error.violations)
+    kept = sum(length <= _MOST_CHARACTERS for length in lengths)
+    if not kept:
+        return f"{message[:_MOST_CHARACTERS]}…"
+    more = len(error.violations) - kept
+    return f"{InvalidInput(*error.violations[:kept])}; and {more} more: see the details"
 
 
 def error_of(error: grpc.aio.AioRpcError | grpc.RpcError, service: str) -> BackcastError:

@@ -9,11 +9,11 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
-from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused
+from backcast_engine.errors import BackcastError, ErrorReason, InvalidInput, NotFound, Refused, Violation
 from services.compute.tasks.errors import WorkerDied
 from services.data.store.database import Contended, DatabaseUnavailable
 from services.domain.errors import Unavailable
-from services.rpc.status import ERROR_DOMAIN, error_of, status_of
+from services.rpc.status import ERROR_DOMAIN, error_of, error_of_status, status_of
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,21 @@ def answered(status: Status) -> grpc.aio.AioRpcError:
     return grpc.aio.AioRpcError(
         said.code, grpc.aio.Metadata(), grpc.aio.Metadata(*said.trailing_metadata), said.details
     )
+
+
+def test_the_message_names_the_first_of_many_fields_and_the_details_all() -> None:
+    violations = [Violation(f"ranges[{number}]", "must not be empty" + "!" * 60) for number in range(25)]
+    status = status_of(InvalidInput(*violations))
+    named, _, more = status.message.rpartition("; and ")
+    assert named == "; ".join(map(str, violations[:11]))
+    assert more == "14 more: see the details"
+    error = error_of_status(status)
+    assert isinstance(error, InvalidInput)
+    assert error.violations == tuple(violations)
+
+
+def test_the_message_of_one_long_field_is_cut_and_the_details_are_whole() -> None:
+    violation = Violation("rules.entry", "x" * 2_000)
+    status = status_of(InvalidInput(violation))
+    assert status.message == f"rules.entry: {'x' * 987}…"
+    assert str(error_of_status(status)) == str(violation)

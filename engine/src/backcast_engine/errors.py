@@ -94,7 +94,7 @@ class InvalidInput(BackcastError):
         return cls(Violation(field, reason))
 
 
-# More would not fit into the headers that end a call: 8 KiB, in which every violation stands twice.
+# More would not fit into the headers that end a call: 8 KiB, in which bytes are encoded as text.
 _MOST_CHARACTERS = 2_500
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -374,6 +375,12 @@ async def failure_of(channel: grpc.aio.Channel, method: MethodDescriptor, messag
     return caught.value
 
 
+def headers_size(error: grpc.aio.AioRpcError) -> int:
+    """Return about how many bytes of headers a call ended with; gRPC's clients may refuse more than 8 KiB."""
+    trailing = sum(32 + len(key) + 4 * len(value) // 3 for key, value in error.trailing_metadata())
+    return trailing + 32 + len(quote(error.details() or "", safe=" -~"))
+
+
 @pytest.mark.parametrize("name", METHODS)
 async def test_all_that_is_wrong_with_a_request_is_named_at_once(
     channels: dict[str, grpc.aio.Channel], name: str
@@ -384,6 +391,7 @@ async def test_all_that_is_wrong_with_a_request_is_named_at_once(
     error = await failure_of(channels[name.partition(".")[0]], method, messages)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert {violation.field for violation in violations_of(error)} == fields
+    assert headers_size(error) < 8_000
     # Whoever adds a field to a request says here how it can be wrong.
     bad = {field.partition(".")[0].partition("[")[0] for field in fields}
     if not method.client_streaming:
